@@ -1,0 +1,87 @@
+//! Who is calling: signed tokens, and the passwords that earn them.
+
+pub mod passwords;
+mod tokens;
+
+pub use tokens::{Keys, Kind};
+
+use crate::{Error, Result, db::Db};
+use chrono::{DateTime, Utc};
+use std::borrow::Cow;
+use tokens::Token;
+use uuid::Uuid;
+
+/// Proof that a request carries a live, unrevoked access token of a user who exists. Only this module can make one,
+/// and SQL that acts for somebody demands it.
+#[derive(Debug)]
+pub struct Caller(Bearer);
+
+/// Proof of a live, unrevoked refresh token, which is good for a new access token and for its own revocation.
+#[derive(Debug)]
+pub struct Refresher(Bearer);
+
+/// Who holds a token, and which one.
+#[derive(Debug)]
+pub struct Bearer {
+    /// The user's id.
+    pub user: Uuid,
+    /// The user's name, as the database has it now.
+    pub username: String,
+    /// The token's id.
+    pub jti: Uuid,
+    /// When the token ends by itself.
+    pub expires_at: DateTime<Utc>,
+}
+
+impl std::ops::Deref for Caller {
+    type Target = Bearer;
+    fn deref(&self) -> &Bearer {
+        &self.0
+    }
+}
+
+impl std::ops::Deref for Refresher {
+    type Target = Bearer;
+    fn deref(&self) -> &Bearer {
+        &self.0
+    }
+}
+
+impl Caller {
+    pub(crate) async fn prove(db: &Db, token: Token) -> Result<Self> {
+        token.expect(Kind::Access)?;
+        Ok(Self(Bearer::of(db, token).await?))
+    }
+}
+
+impl Refresher {
+    pub(crate) async fn prove(db: &Db, token: Token) -> Result<Self> {
+        token.expect(Kind::Refresh)?;
+        Ok(Self(Bearer::of(db, token).await?))
+    }
+}
+
+impl Bearer {
+    async fn of(db: &Db, token: Token) -> Result<Self> {
+        let row = db
+            .row(
+                "-- auth::bearer
+                SELECT (SELECT username FROM users WHERE id = $1) AS username,
+                       EXISTS (SELECT FROM revoked_tokens WHERE jti = $2) AS revoked",
+                &[&token.user, &token.jti],
+            )
+            .await?;
+        if row.try_get("revoked")? {
+            return Err(refused("revoked_token", "Token has been revoked"));
+        }
+        let username: Option<String> = row.try_get("username")?;
+        let username =
+            username.ok_or_else(|| refused("unknown_user", "The user of this token doesn't exist"))?;
+        Ok(Self { user: token.user, username, jti: token.jti, expires_at: token.expires_at })
+    }
+}
+
+/// 401, with the reason as the client's text.
+fn refused(code: &'static str, text: impl Into<Cow<'static, str>>) -> Error {
+    Error::Unauthenticated(code, text.into())
+}

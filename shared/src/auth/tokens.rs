@@ -1,0 +1,170 @@
+//! JSON Web Tokens (RFC 7519): signed with HS256 by one key, verified by any of a set.
+
+use super::refused;
+use crate::{
+    Error, Result,
+    config::{ConfigError, Secret},
+};
+use chrono::{DateTime, TimeDelta, Utc};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, errors::ErrorKind};
+use lambda_http::{Request, http::header};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use uuid::Uuid;
+
+/// Who signs; a token of another service with the same key is none of ours.
+const ISSUER: &str = "canvass";
+/// Seconds by which the clocks of two functions may differ.
+const LEEWAY: u64 = 5;
+/// Bytes a key must have at least: as many as the hash (RFC 7518, section 3.2).
+const MIN_KEY: usize = 32;
+
+/// What a token is good for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// Acting for the user, for 15 minutes.
+    Access,
+    /// Getting new access tokens, for 30 days.
+    Refresh,
+}
+
+impl Kind {
+    fn lifetime(self) -> TimeDelta {
+        match self {
+            Self::Access => TimeDelta::minutes(15),
+            Self::Refresh => TimeDelta::days(30),
+        }
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct Claims {
+    iss: String,
+    sub: Uuid,
+    username: String,
+    jti: Option<Uuid>,
+    #[serde(rename = "type")]
+    kind: Option<Kind>,
+    iat: i64,
+    nbf: i64,
+    exp: i64,
+}
+
+/// A token with a good signature, of the present time. Whether it was revoked, the database knows.
+pub(crate) struct Token {
+    pub(super) user: Uuid,
+    pub(super) jti: Uuid,
+    pub(super) expires_at: DateTime<Utc>,
+    kind: Kind,
+}
+
+impl Token {
+    pub(super) fn expect(&self, kind: Kind) -> Result<()> {
+        match kind {
+            _ if self.kind == kind => Ok(()),
+            Kind::Access => Err(refused("wrong_token_type", "Only access tokens are allowed")),
+            Kind::Refresh => Err(refused("wrong_token_type", "Only refresh tokens are allowed")),
+        }
+    }
+}
+
+/// The keys that sign and verify.
+pub struct Keys {
+    signing: (String, EncodingKey),
+    verifying: BTreeMap<String, DecodingKey>,
+}
+
+impl Keys {
+    /// Either one key as it is, or a key set: `{"signing": "k2", "k1": "…", "k2": "…"}`. `signing` names the key that
+    /// signs; every other member is a key that verifies, so that a key can be replaced without logging anybody out.
+    ///
+    /// # Errors
+    /// When a key is shorter than 32 bytes (`openssl rand -base64 48` makes one), or the one that signs is not there.
+    pub fn new(secret: &Secret) -> Result<Self, ConfigError> {
+        let fault = |text: &str| ConfigError(format!("JWT_SECRET_KEY {text}"));
+        let mut keys = if secret.expose().trim_start().starts_with('{') {
+            serde_json::from_str(secret.expose()).map_err(|_| fault("is not a JSON object of texts"))?
+        } else {
+            let one = ("default".to_owned(), secret.expose().to_owned());
+            BTreeMap::from([("signing".to_owned(), one.0.clone()), one])
+        };
+        let signing = keys.remove("signing").ok_or_else(|| fault("has no member signing"))?;
+        if keys.values().any(|key| key.len() < MIN_KEY) {
+            return Err(fault("is shorter than 32 bytes"));
+        }
+        let key = keys.get(&signing).ok_or_else(|| fault("has no key with the name in signing"))?;
+        let signing = (signing, EncodingKey::from_secret(key.as_bytes()));
+        let verifying = keys.iter().map(|(kid, key)| (kid.clone(), DecodingKey::from_secret(key.as_bytes())));
+        Ok(Self { signing, verifying: verifying.collect() })
+    }
+
+    /// A new token for `user`.
+    pub fn issue(&self, kind: Kind, user: Uuid, username: &str) -> Result<String> {
+        self.sign(kind, user, username, Utc::now())
+    }
+
+    pub(crate) fn sign(&self, kind: Kind, user: Uuid, username: &str, now: DateTime<Utc>) -> Result<String> {
+        let claims = Claims {
+            iss: ISSUER.to_owned(),
+            sub: user,
+            username: username.to_owned(),
+            jti: Some(Uuid::now_v7()),
+            kind: Some(kind),
+            iat: now.timestamp(),
+            nbf: now.timestamp(),
+            exp: (now + kind.lifetime()).timestamp(),
+        };
+        let (name, key) = &self.signing;
+        let header = Header { kid: Some(name.clone()), ..Header::new(Algorithm::HS256) };
+        jsonwebtoken::encode(&header, &claims, key).map_err(Error::internal)
+    }
+
+    /// The token that `request` carries, if its signature and its times are good. No database is asked.
+    pub(crate) fn verify(&self, request: &Request) -> Result<Token> {
+        let header = request
+            .headers()
+            .get(header::AUTHORIZATION)
+            .ok_or_else(|| refused("missing_token", "Missing Authorization Header"))?;
+        let words: Vec<_> = header.to_str().unwrap_or_default().split(' ').collect();
+        let ["Bearer", jwt] = words.as_slice() else {
+            return Err(refused("invalid_token", "Bad Authorization header. Expected value 'Bearer <JWT>'"));
+        };
+        self.decode(jwt).map_err(|kind| match kind {
+            ErrorKind::ExpiredSignature => refused("expired_token", "Token has expired"),
+            ErrorKind::ImmatureSignature => refused("invalid_token", "The token is not yet valid (nbf)"),
+            ErrorKind::InvalidSignature => refused("invalid_token", "Signature verification failed"),
+            ErrorKind::InvalidAlgorithm => refused("invalid_token", "The specified alg value is not allowed"),
+            ErrorKind::MissingRequiredClaim(claim) => {
+                refused("invalid_token", format!("Missing claim: {claim}"))
+            }
+            _ if jwt.split('.').count() != 3 => refused("invalid_token", "Not enough segments"),
+            _ => refused("invalid_token", "The token is malformed"),
+        })
+    }
+
+    fn decode(&self, jwt: &str) -> Result<Token, ErrorKind> {
+        let header = jsonwebtoken::decode_header(jwt).map_err(|e| match e.into_kind() {
+            // An algorithm the library doesn't know, `none` among them, fails as JSON.
+            ErrorKind::Json(_) => ErrorKind::InvalidAlgorithm,
+            other => other,
+        })?;
+        let key = header.kid.and_then(|kid| self.verifying.get(&kid)).ok_or(ErrorKind::InvalidSignature)?;
+        let mut validation = Validation::new(Algorithm::HS256);
+        validation.leeway = LEEWAY;
+        validation.validate_nbf = true;
+        validation.validate_aud = false;
+        validation.set_issuer(&[ISSUER]);
+        validation.set_required_spec_claims(&["exp", "nbf", "sub", "iss"]);
+        let token = jsonwebtoken::decode::<Claims>(jwt, key, &validation)
+            .map_err(jsonwebtoken::errors::Error::into_kind)?;
+        let claims = token.claims;
+        let missing = |claim: &str| ErrorKind::MissingRequiredClaim(claim.to_owned());
+        Ok(Token {
+            user: claims.sub,
+            jti: claims.jti.ok_or_else(|| missing("jti"))?,
+            expires_at: DateTime::from_timestamp(claims.exp, 0).ok_or(ErrorKind::InvalidToken)?,
+            kind: claims.kind.ok_or_else(|| missing("type"))?,
+        })
+    }
+}

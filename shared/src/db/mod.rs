@@ -1,0 +1,144 @@
+//! The one way to PostgreSQL: a small pool, and statements that are prepared once a connection.
+//!
+//! Every statement names the types of its parameters (through [`Param`]), so it can be sent either prepared or, with
+//! `DATABASE_PREPARE=off`, unnamed in a single round trip. Prepared is the faster half of the database's work
+//! and the default. Nothing here uses `SET`, session locks or `nextval`: those would pin a connection of a pooler.
+
+#[cfg(feature = "migrations")]
+pub mod migrate;
+mod param;
+
+pub use param::Param;
+
+use crate::{Error, Result, config::Config};
+use chrono::Utc;
+use deadpool_postgres::{ClientWrapper, Hook, HookError, Manager, ManagerConfig, RecyclingMethod, Runtime};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
+use tokio_postgres::{
+    NoTls, Row,
+    types::{ToSql, Type},
+};
+
+/// How long a request waits for a connection before it answers 503. Below the gateway's 30 seconds, and long enough
+/// for a paused database to wake up (about 15 s, AWS Aurora user guide, "Scaling to Zero ACUs").
+const CONNECT: Duration = Duration::from_secs(20);
+
+/// How long an idle connection may take to prove that it still lives.
+const RECYCLE: Duration = Duration::from_secs(2);
+
+/// After this long without a request a connection is asked whether it still lives before it is used: a sandbox may
+/// have been frozen for minutes, and then a socket can be dead without knowing. Busy connections pay nothing.
+const TRUSTED: Duration = Duration::from_secs(1);
+
+/// Connections that are made when they are asked for.
+#[derive(Clone)]
+pub(crate) struct Pool {
+    connections: deadpool_postgres::Pool,
+    prepare: bool,
+    idle_since: IdleSince,
+}
+
+impl Pool {
+    pub(crate) fn new(config: &Config) -> Result<Self> {
+        let mut postgres = config.database.clone();
+        postgres.connect_timeout(CONNECT).application_name("canvass");
+        let idle_since = IdleSince::default();
+        let idle = idle_since.clone();
+        let connections = deadpool_postgres::Pool::builder(Manager::from_config(
+            postgres,
+            NoTls,
+            ManagerConfig { recycling_method: RecyclingMethod::Fast },
+        ))
+        .max_size(config.concurrency)
+        .runtime(Runtime::Tokio1)
+        .wait_timeout(Some(CONNECT))
+        .create_timeout(Some(CONNECT))
+        .recycle_timeout(Some(RECYCLE))
+        .pre_recycle(Hook::async_fn(move |client: &mut ClientWrapper, _| {
+            let trusted = idle.elapsed() < TRUSTED;
+            Box::pin(async move {
+                if !trusted {
+                    client.simple_query("").await.map_err(HookError::Backend)?;
+                }
+                Ok(())
+            })
+        }))
+        .build()
+        .map_err(Error::internal)?;
+        Ok(Self { connections, prepare: config.prepare, idle_since })
+    }
+
+    pub(crate) async fn get(&self) -> Result<Db> {
+        let client = self.connections.get().await?;
+        Ok(Db { client, prepare: self.prepare, idle_since: self.idle_since.clone() })
+    }
+}
+
+/// When the last request gave its connection back, by the wall clock: the monotonic one may stand still while a
+/// sandbox is frozen. Milliseconds since 1970.
+#[derive(Clone, Default)]
+struct IdleSince(Arc<AtomicI64>);
+
+impl IdleSince {
+    fn now(&self) {
+        self.0.store(Utc::now().timestamp_millis(), Ordering::Relaxed);
+    }
+    fn elapsed(&self) -> Duration {
+        let ms = Utc::now().timestamp_millis() - self.0.load(Ordering::Relaxed);
+        Duration::from_millis(u64::try_from(ms).unwrap_or(u64::MAX))
+    }
+}
+
+/// A connection, for as long as one request needs it.
+pub struct Db {
+    client: deadpool_postgres::Object,
+    prepare: bool,
+    idle_since: IdleSince,
+}
+
+impl Drop for Db {
+    fn drop(&mut self) {
+        self.idle_since.now();
+    }
+}
+
+impl Db {
+    /// All rows of a statement.
+    pub async fn rows(&self, sql: &str, params: &[&dyn Param]) -> Result<Vec<Row>> {
+        if self.prepare {
+            let types: Vec<Type> = params.iter().map(|p| p.sql_type()).collect();
+            let statement = self.client.prepare_typed_cached(sql, &types).await?;
+            let params: Vec<&(dyn ToSql + Sync)> = params.iter().map(|p| *p as _).collect();
+            Ok(self.client.query(&statement, &params).await?)
+        } else {
+            let params: Vec<(&(dyn ToSql + Sync), Type)> =
+                params.iter().map(|p| (*p as _, p.sql_type())).collect();
+            Ok(self.client.query_typed(sql, &params).await?)
+        }
+    }
+
+    /// The row of a statement that has at most one.
+    pub async fn row_opt(&self, sql: &str, params: &[&dyn Param]) -> Result<Option<Row>> {
+        Ok(self.rows(sql, params).await?.pop())
+    }
+
+    /// The row of a statement that always has one.
+    pub async fn row(&self, sql: &str, params: &[&dyn Param]) -> Result<Row> {
+        self.row_opt(sql, params)
+            .await?
+            .ok_or_else(|| Error::internal("a statement that answers with a row had none"))
+    }
+
+    /// The number of the newest migration that was applied.
+    pub async fn schema_version(&self) -> Result<i32> {
+        let row = self
+            .row("-- db::schema_version\nSELECT max(version) AS version FROM refinery_schema_history", &[]);
+        Ok(row.await?.try_get("version")?)
+    }
+}

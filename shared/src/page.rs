@@ -1,0 +1,156 @@
+//! Keyset pagination: a page starts after the last id of the one before, so nothing is skipped or repeated while rows
+//! come and go.
+
+use crate::text::text;
+use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+use uuid::Uuid;
+
+/// Rows on one page: 1 to 1,000, and 100 where the client doesn't say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limit(usize);
+
+impl Default for Limit {
+    fn default() -> Self {
+        Self(100)
+    }
+}
+
+impl<'de> Deserialize<'de> for Limit {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match text(deserializer)?.trim().parse() {
+            Ok(rows @ 1..=1000) => Ok(Self(rows)),
+            _ => Err(D::Error::custom("must be a whole number from 1 to 1000")),
+        }
+    }
+}
+
+/// Where the next page starts; opaque to clients.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cursor(pub Uuid);
+
+impl<'de> Deserialize<'de> for Cursor {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        BASE64_URL_SAFE_NO_PAD
+            .decode(text(deserializer)?)
+            .ok()
+            .and_then(|bytes| Uuid::from_slice(&bytes).ok())
+            .map(Self)
+            .ok_or_else(|| D::Error::custom("must be the `next` of an earlier answer"))
+    }
+}
+
+impl Serialize for Cursor {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&BASE64_URL_SAFE_NO_PAD.encode(self.0))
+    }
+}
+
+/// Which rows of a list to answer with.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Window {
+    limit: Limit,
+    after: Option<Cursor>,
+}
+
+impl Window {
+    /// `limit` rows, 100 unless given, after those that the cursor ends.
+    #[must_use]
+    pub fn new(limit: Option<Limit>, after: Option<Cursor>) -> Self {
+        Self { limit: limit.unwrap_or_default(), after }
+    }
+
+    /// For SQL: rows with a greater id, all of them from the nil UUID.
+    pub(crate) fn after(self) -> Uuid {
+        self.after.map_or(Uuid::nil(), |cursor| cursor.0)
+    }
+
+    /// For SQL: one row more than the page, which tells whether there is another page.
+    pub(crate) fn fetch(self) -> i64 {
+        i64::try_from(self.limit.0).unwrap_or(i64::MAX).saturating_add(1)
+    }
+
+    /// The page in what was fetched: as many rows as were asked for, or fewer where their texts would not fit into one
+    /// answer. There is always at least one.
+    pub(crate) fn page<T: Item>(self, mut items: Vec<T>) -> Page<T> {
+        let mut bytes = 0;
+        let fit = items.iter().take_while(|item| {
+            bytes += item.bytes();
+            bytes <= MAX_BYTES
+        });
+        let length = fit.count().max(1).min(self.limit.0);
+        let more = items.len() > length;
+        items.truncate(length);
+        let next = items.last().filter(|_| more).map(|last| Cursor(last.id()));
+        Page { items, next }
+    }
+}
+
+/// Bytes of text on a page. Escaped as JSON they may be twice as many, and a Lambda function answers with at most 6 MB.
+const MAX_BYTES: usize = 5 * 1024 * 1024 / 2;
+
+/// A row of a list.
+pub(crate) trait Item {
+    /// What the list is ordered by.
+    fn id(&self) -> Uuid;
+    /// Bytes of its texts, more or less.
+    fn bytes(&self) -> usize;
+}
+
+/// Some rows of a list, and where the next ones start if there are any.
+#[derive(Debug)]
+pub struct Page<T> {
+    /// The rows.
+    pub items: Vec<T>,
+    /// The `after` of the next page.
+    pub next: Option<Cursor>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_limit_is_from_1_to_1000() {
+        for good in [json!(1), json!("1000"), json!(" 7 ")] {
+            assert!(serde_json::from_value::<Limit>(good).is_ok());
+        }
+        for bad in [json!(0), json!(1001), json!("-1"), json!(1.5), json!("many"), json!([1])] {
+            assert!(serde_json::from_value::<Limit>(bad).is_err());
+        }
+    }
+
+    struct Row(u128, usize);
+
+    impl Item for Row {
+        fn id(&self) -> Uuid {
+            Uuid::from_u128(self.0)
+        }
+        fn bytes(&self) -> usize {
+            self.1
+        }
+    }
+
+    #[test]
+    fn a_page_of_large_rows_is_shorter_and_says_where_to_go_on() {
+        let page = Window::default().page(vec![Row(1, MAX_BYTES), Row(2, 1), Row(3, 1)]);
+        assert_eq!((page.items.len(), page.next), (1, Some(Cursor(Uuid::from_u128(1)))));
+        let page = Window::default().page(vec![Row(1, MAX_BYTES + 1)]);
+        assert_eq!((page.items.len(), page.next), (1, None));
+    }
+
+    proptest! {
+        #[test]
+        fn a_cursor_survives_the_client(id in any::<u128>()) {
+            let cursor = Cursor(Uuid::from_u128(id));
+            prop_assert_eq!(serde_json::from_value::<Cursor>(json!(cursor)).unwrap(), cursor);
+        }
+
+        #[test]
+        fn a_forged_cursor_is_refused_or_a_place(text in any::<String>()) {
+            let _ = serde_json::from_value::<Cursor>(json!(text));
+        }
+    }
+}
