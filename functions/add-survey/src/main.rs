@@ -1,0 +1,48 @@
+//! `POST /surveys`, `POST /addsurvey` (access token): add a survey, with its questions, owned by the caller.
+//!
+//! Parameters: `name`, `dueDate`; optional `desc`, `isActive` (true), `publicStats` (false), `questions`.
+//! 201 `{message, id}` · 400 `invalid_input` · 401 no valid access token
+
+use serde::Deserialize;
+use serde_json::json;
+use shared::{
+    App, Reply, Request, Result,
+    due_date::DueDate,
+    http,
+    questions::NewQuestions,
+    surveys::{self, Description, Name, NewSurvey},
+    text::Flag,
+};
+
+#[cfg(test)]
+mod tests;
+
+fn main() -> Result<(), shared::BoxError> {
+    shared::serve(add_survey)
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Input {
+    name: Name,
+    due_date: DueDate,
+    desc: Option<Description>,
+    is_active: Option<Flag>,
+    public_stats: Option<Flag>,
+    questions: Option<NewQuestions>,
+}
+
+async fn add_survey(app: App, request: Request) -> Result<Reply> {
+    let (db, caller) = app.authenticated(&request).await?;
+    let input: Input = http::input(&request)?;
+    let survey = NewSurvey {
+        name: input.name,
+        description: input.desc,
+        is_active: input.is_active.is_none_or(|flag| flag.0),
+        due: input.due_date,
+        public_stats: input.public_stats.is_some_and(|flag| flag.0),
+        questions: input.questions.unwrap_or_default().0,
+    };
+    let id = surveys::insert(&db, &caller, &survey).await?;
+    http::created(&json!({ "message": format!("Survey {} was created", survey.name.as_str()), "id": id }))
+}
