@@ -1,13 +1,15 @@
 //! `make migrate`: bring the database at `DATABASE_URL` to the newest schema.
 
-use shared::{BoxError, config, db::migrate};
+use shared::{
+    BoxError,
+    config::Config,
+    db::{self, migrate},
+};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), BoxError> {
-    let database = config::database()?;
-    let (mut client, connection) = database.connect(tokio_postgres::NoTls).await?;
-    tokio::spawn(connection);
-    let applied = migrate::run(&mut client).await?;
+    let mut session = db::session(&Config::load_without_keys().await?, None).await?;
+    let applied = migrate::run(&mut session).await?;
     #[expect(clippy::print_stdout, reason = "this is a command")]
     {
         println!("{applied} migration(s) applied");

@@ -34,14 +34,13 @@ pub struct App {
 
 struct Process {
     pool: Pool,
-    keys: Keys,
+    keys: Option<Keys>,
     debugging: bool,
 }
 
 impl App {
     /// An app with these settings. Nothing is connected yet.
-    pub fn new(config: &Config) -> Result<Self> {
-        let keys = Keys::new(&config.jwt_secret).map_err(Error::internal)?;
+    pub fn new(config: &Config, keys: Option<Keys>) -> Result<Self> {
         let process = Process { pool: Pool::new(config)?, keys, debugging: config.debugging };
         Ok(Self { process: Arc::new(process), user: Arc::default() })
     }
@@ -53,7 +52,7 @@ impl App {
 
     /// A connection and the caller, for what needs an access token. A bad token costs no connection.
     pub async fn authenticated(&self, request: &Request) -> Result<(Db, Caller)> {
-        let token = self.process.keys.verify(request)?;
+        let token = self.keys()?.verify(request)?;
         let db = self.db().await?;
         let caller = Caller::prove(&db, token).await?;
         let _ = self.user.set(caller.user);
@@ -72,7 +71,7 @@ impl App {
 
     /// A connection and the bearer of a refresh token.
     pub async fn refreshing(&self, request: &Request) -> Result<(Db, Refresher)> {
-        let token = self.process.keys.verify(request)?;
+        let token = self.keys()?.verify(request)?;
         let db = self.db().await?;
         let refresher = Refresher::prove(&db, token).await?;
         let _ = self.user.set(refresher.user);
@@ -80,9 +79,18 @@ impl App {
     }
 
     /// The keys that sign new tokens.
-    #[must_use]
-    pub fn keys(&self) -> &Keys {
-        &self.process.keys
+    pub fn keys(&self) -> Result<&Keys> {
+        self.process.keys.as_ref().ok_or_else(|| Error::internal("served without keys: use shared::serve"))
+    }
+
+    /// Connect in INIT, which no request waits for. Where that fails, the first request tries again.
+    async fn warm_up(&self) {
+        let cause = match tokio::time::timeout(WARM_UP, self.db()).await {
+            Ok(Ok(_)) => return,
+            Ok(Err(error)) => logs::cause(&error),
+            Err(_) => "it did not answer in time".to_owned(),
+        };
+        tracing::warn!(cause, "no database yet");
     }
 
     /// Go on only where the stage allows debugging; elsewhere there is nothing here.
@@ -97,21 +105,48 @@ where
     H: Fn(App, Request) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Result<Reply>> + Send + 'static,
 {
-    logs::start(config::log_level());
-    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async move {
-        let app = App::new(&Config::load()?)?;
-        // Connect in INIT, which is not billed to a request. Where that fails the first request tries again.
-        match tokio::time::timeout(WARM_UP, app.db()).await {
-            Ok(Ok(_)) => {}
-            Ok(Err(error)) => tracing::warn!(cause = logs::cause(&error), "no database yet"),
-            Err(_) => tracing::warn!("no database yet: it did not answer in time"),
-        }
-        lambda_http::run_concurrent(service_fn(move |request| {
-            let (app, endpoint) = (app.clone(), endpoint.clone());
-            async move { Ok::<_, Infallible>(answer(app, endpoint, request).await) }
-        }))
-        .await
+    run(async move {
+        let config = Config::load().await?;
+        let app = App::new(&config, None)?;
+        // Both in INIT, at the same time.
+        let (keys, ()) = tokio::join!(Keys::load(&config.jwt), app.warm_up());
+        let process =
+            Process { keys: Some(keys?), pool: app.process.pool.clone(), debugging: config.debugging };
+        poll(App { process: Arc::new(process), ..app }, endpoint).await
     })
+}
+
+/// Serve an `endpoint` that has nothing to do with tokens, without access to the keys.
+pub fn serve_public<H, F>(endpoint: H) -> Result<(), lambda_http::Error>
+where
+    H: Fn(App, Request) -> F + Clone + Send + Sync + 'static,
+    F: Future<Output = Result<Reply>> + Send + 'static,
+{
+    run(async move {
+        let app = App::new(&Config::load_without_keys().await?, None)?;
+        app.warm_up().await;
+        poll(app, endpoint).await
+    })
+}
+
+/// What every function begins with: the log and the thread that does the I/O.
+pub fn run(main: impl Future<Output = Result<(), lambda_http::Error>>) -> Result<(), lambda_http::Error> {
+    logs::start(config::log_level());
+    let outcome = tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(main);
+    outcome.inspect_err(|error| tracing::error!(cause = %error, "the function stops"))
+}
+
+async fn poll<H, F>(app: App, endpoint: H) -> Result<(), lambda_http::Error>
+where
+    H: Fn(App, Request) -> F + Clone + Send + Sync + 'static,
+    F: Future<Output = Result<Reply>> + Send + 'static,
+{
+    // Concurrent where the platform says so (Lambda Managed Instances), one request after another elsewhere.
+    lambda_http::run_concurrent(service_fn(move |request| {
+        let (app, endpoint) = (app.clone(), endpoint.clone());
+        async move { Ok::<_, Infallible>(answer(app, endpoint, request).await) }
+    }))
+    .await
 }
 
 /// Run `endpoint` on one request, make a reply of whatever comes of it, and log that once.

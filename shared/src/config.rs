@@ -1,5 +1,7 @@
 //! Settings, read from the environment once, at INIT. Nothing else reads the environment (clippy.toml forbids it).
 
+use crate::aws::Aws;
+use serde::Deserialize;
 use std::{fmt, str::FromStr};
 use tracing::level_filters::LevelFilter;
 
@@ -8,11 +10,16 @@ use tracing::level_filters::LevelFilter;
 pub struct Config {
     /// `DATABASE_URL`: where PostgreSQL is, as in libpq.
     pub database: tokio_postgres::Config,
+    /// `DATABASE_AUTH=iam`: every new connection signs an RDS token as its password, over verified TLS. Otherwise the
+    /// password is the one in `DATABASE_URL`.
+    pub database_iam: Option<Aws>,
+    /// `DATABASE_CA`: a PEM file with the certificates that TLS to the database trusts, instead of Amazon's roots.
+    pub database_ca: Option<Vec<u8>>,
     /// `DATABASE_PREPARE`: `on` (default) prepares statements once a connection; `off` sends them unnamed, for poolers
     /// that lose named ones (`PgBouncer` before 1.21).
     pub prepare: bool,
-    /// `JWT_SECRET_KEY`: the key, or the key set, that signs and verifies tokens; see `auth::Keys`.
-    pub jwt_secret: Secret,
+    /// Where the key comes from, or the key set, that signs and verifies tokens; see [`crate::auth::Keys`].
+    pub jwt: JwtSecret,
     /// `STAGE`: `dev` allows the debugging endpoint `/users`; every other name, and none, forbids it.
     pub debugging: bool,
     /// `AWS_LAMBDA_MAX_CONCURRENCY`, set by Lambda Managed Instances: requests this process takes at once, and so the
@@ -20,46 +27,86 @@ pub struct Config {
     pub concurrency: usize,
 }
 
+/// Where the token keys come from.
+#[derive(Debug)]
+pub enum JwtSecret {
+    /// `JWT_SECRET_KEY`: they are here.
+    Here(Secret),
+    /// `JWT_SECRET_ARN`: Secrets Manager has them.
+    Stored {
+        /// Which secret.
+        arn: String,
+        /// Who asks for it.
+        aws: Aws,
+        /// `AWS_ENDPOINT_URL_SECRETS_MANAGER` or `AWS_ENDPOINT_URL`: where to ask, if not at the region's endpoint.
+        endpoint: Option<String>,
+    },
+    /// Nowhere: this function neither signs nor verifies.
+    Unneeded,
+}
+
 impl Config {
-    /// Read the environment.
+    /// Read the environment of a function that signs or verifies tokens.
     ///
     /// # Errors
     /// Names every setting that is missing or malformed, never a value.
-    pub fn load() -> Result<Self, ConfigError> {
-        Self::read(&environment)
+    pub async fn load() -> Result<Self, ConfigError> {
+        Self::read(&environment, true).await
     }
 
-    fn read(variable: &dyn Fn(&'static str) -> Option<String>) -> Result<Self, ConfigError> {
+    /// Read the environment of a function that has nothing to do with tokens.
+    ///
+    /// # Errors
+    /// Names every setting that is missing or malformed, never a value.
+    pub async fn load_without_keys() -> Result<Self, ConfigError> {
+        Self::read(&environment, false).await
+    }
+
+    async fn read(variable: &Variables<'_>, keys: bool) -> Result<Self, ConfigError> {
         let mut faults = Vec::new();
         let database = required(variable, "DATABASE_URL", &mut faults);
-        let jwt_secret = required(variable, "JWT_SECRET_KEY", &mut faults);
-        let prepare = match variable("DATABASE_PREPARE").as_deref() {
-            None | Some("on") => true,
-            Some("off") => false,
-            Some(_) => {
-                faults.push("DATABASE_PREPARE must be on or off".to_owned());
-                true
+        let iam = choice(variable, "DATABASE_AUTH", ["password", "iam"], &mut faults);
+        let unprepared = choice(variable, "DATABASE_PREPARE", ["on", "off"], &mut faults);
+        let arn = variable("JWT_SECRET_ARN").filter(|_| keys);
+        let aws = if iam || arn.is_some() {
+            Aws::from_environment().await.map_err(|fault| faults.push(fault.0)).ok()
+        } else {
+            None
+        };
+        let database_ca = variable("DATABASE_CA").and_then(|path| {
+            std::fs::read(path)
+                .map_err(|error| faults.push(format!("DATABASE_CA can't be read: {error}")))
+                .ok()
+        });
+        let jwt = match (arn, &aws) {
+            _ if !keys => JwtSecret::Unneeded,
+            (Some(arn), Some(aws)) => JwtSecret::Stored {
+                arn,
+                aws: aws.clone(),
+                endpoint: variable("AWS_ENDPOINT_URL_SECRETS_MANAGER")
+                    .or_else(|| variable("AWS_ENDPOINT_URL")),
+            },
+            _ => {
+                required(variable, "JWT_SECRET_KEY", &mut faults).map_or(JwtSecret::Unneeded, JwtSecret::Here)
             }
         };
-        let concurrency = variable("AWS_LAMBDA_MAX_CONCURRENCY").and_then(|n| n.parse().ok()).unwrap_or(1);
-        let debugging = variable("STAGE").as_deref() == Some("dev");
-        match (database, jwt_secret) {
-            (Some(database), Some(jwt_secret)) if faults.is_empty() => {
-                Ok(Self { database, prepare, jwt_secret, debugging, concurrency })
-            }
+        match database {
+            Some(database) if faults.is_empty() => Ok(Self {
+                database,
+                database_iam: aws.filter(|_| iam),
+                database_ca,
+                prepare: !unprepared,
+                jwt,
+                debugging: variable("STAGE").as_deref() == Some("dev"),
+                concurrency: variable("AWS_LAMBDA_MAX_CONCURRENCY").and_then(|n| n.parse().ok()).unwrap_or(1),
+            }),
             _ => Err(ConfigError(faults.join("; "))),
         }
     }
 }
 
-/// `DATABASE_URL` alone, for tools that work on the database without being the service.
-///
-/// # Errors
-/// When it is missing or malformed.
-pub fn database() -> Result<tokio_postgres::Config, ConfigError> {
-    let mut faults = Vec::new();
-    required(&environment, "DATABASE_URL", &mut faults).ok_or_else(|| ConfigError(faults.join("; ")))
-}
+/// Where settings come from: the environment, or a test.
+type Variables<'a> = dyn Fn(&'static str) -> Option<String> + Sync + 'a;
 
 /// `AWS_LAMBDA_LOG_LEVEL`, which the function's `LoggingConfig` sets; INFO otherwise. Read before everything else, so
 /// that a fault in the rest is logged.
@@ -72,11 +119,19 @@ fn environment(name: &'static str) -> Option<String> {
     std::env::var(name).ok()
 }
 
-fn required<T: FromStr>(
-    variable: &dyn Fn(&'static str) -> Option<String>,
-    name: &'static str,
-    faults: &mut Vec<String>,
-) -> Option<T> {
+/// Whether a setting has the second of two values; the first is the default.
+fn choice(variable: &Variables<'_>, name: &'static str, values: [&str; 2], faults: &mut Vec<String>) -> bool {
+    match variable(name) {
+        Some(value) if value == values[1] => return true,
+        Some(value) if value != values[0] => {
+            faults.push(format!("{name} must be {} or {}", values[0], values[1]))
+        }
+        _ => {}
+    }
+    false
+}
+
+fn required<T: FromStr>(variable: &Variables<'_>, name: &'static str, faults: &mut Vec<String>) -> Option<T> {
     match variable(name).filter(|value| !value.trim().is_empty()).map(|value| value.parse()) {
         Some(Ok(value)) => return Some(value),
         Some(Err(_)) => faults.push(format!("{name} is malformed")),
@@ -86,7 +141,7 @@ fn required<T: FromStr>(
 }
 
 /// Text that must not be printed.
-#[derive(Clone)]
+#[derive(Clone, Deserialize)]
 pub struct Secret(String);
 
 impl Secret {
@@ -112,7 +167,13 @@ impl fmt::Debug for Secret {
 
 /// Settings that are missing or malformed.
 #[derive(Debug)]
-pub struct ConfigError(pub(crate) String);
+pub struct ConfigError(String);
+
+impl ConfigError {
+    pub(crate) fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+}
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -126,39 +187,48 @@ impl std::error::Error for ConfigError {}
 mod tests {
     use super::*;
 
-    fn read(settings: &[(&str, &str)]) -> Result<Config, ConfigError> {
-        Config::read(&|name| settings.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned()))
+    async fn read(settings: &[(&str, &str)]) -> Result<Config, ConfigError> {
+        let variable =
+            |name: &'static str| settings.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned());
+        Config::read(&variable, true).await
     }
 
-    #[test]
-    fn all_that_is_missing_is_named_at_once() {
-        let error = read(&[("DATABASE_URL", " "), ("DATABASE_PREPARE", "maybe")]).unwrap_err().to_string();
+    const LEAST: [(&str, &str); 2] = [("DATABASE_URL", "postgresql://localhost/x"), ("JWT_SECRET_KEY", "k")];
+
+    #[tokio::test]
+    async fn all_that_is_missing_is_named_at_once() {
+        let error =
+            read(&[("DATABASE_URL", " "), ("DATABASE_PREPARE", "maybe")]).await.unwrap_err().to_string();
         assert_eq!(
             error,
-            "DATABASE_URL is not set; JWT_SECRET_KEY is not set; DATABASE_PREPARE must be on or off"
+            "DATABASE_URL is not set; DATABASE_PREPARE must be on or off; JWT_SECRET_KEY is not set"
         );
     }
 
-    #[test]
-    fn a_malformed_value_is_named_but_not_shown() {
-        let error =
-            read(&[("DATABASE_URL", "postgresql://u:hunter2@[bad"), ("JWT_SECRET_KEY", "k")]).unwrap_err();
+    #[tokio::test]
+    async fn a_malformed_value_is_named_but_not_shown() {
+        let error = read(&[("DATABASE_URL", "postgresql://u:hunter2@[bad"), LEAST[1]]).await.unwrap_err();
         assert_eq!(error.to_string(), "DATABASE_URL is malformed");
     }
 
-    #[test]
-    fn debugging_needs_the_stage_to_say_so() {
-        let least = [("DATABASE_URL", "postgresql://localhost/x"), ("JWT_SECRET_KEY", "k")];
-        assert!(!read(&least).unwrap().debugging);
-        assert!(!read(&[least[0], least[1], ("STAGE", "prod")]).unwrap().debugging);
-        assert!(read(&[least[0], least[1], ("STAGE", "dev")]).unwrap().debugging);
+    #[tokio::test]
+    async fn a_function_that_needs_no_keys_has_none() {
+        let variable =
+            |name: &'static str| (name == "DATABASE_URL").then(|| "postgresql://localhost/x".to_owned());
+        assert!(matches!(Config::read(&variable, false).await.unwrap().jwt, JwtSecret::Unneeded));
     }
 
-    #[test]
-    fn a_secret_does_not_print() {
-        let config =
-            read(&[("DATABASE_URL", "postgresql://u:hunter2@h/x"), ("JWT_SECRET_KEY", "sesame")]).unwrap();
-        let printed = format!("{config:?}");
+    #[tokio::test]
+    async fn debugging_needs_the_stage_to_say_so() {
+        assert!(!read(&LEAST).await.unwrap().debugging);
+        assert!(!read(&[LEAST[0], LEAST[1], ("STAGE", "prod")]).await.unwrap().debugging);
+        assert!(read(&[LEAST[0], LEAST[1], ("STAGE", "dev")]).await.unwrap().debugging);
+    }
+
+    #[tokio::test]
+    async fn a_secret_does_not_print() {
+        let settings = [("DATABASE_URL", "postgresql://u:hunter2@h/x"), ("JWT_SECRET_KEY", "sesame")];
+        let printed = format!("{:?}", read(&settings).await.unwrap());
         assert!(!printed.contains("sesame") && !printed.contains("hunter2"), "{printed}");
     }
 }

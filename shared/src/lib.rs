@@ -8,6 +8,7 @@
 
 pub mod app;
 pub mod auth;
+pub mod aws;
 pub mod config;
 pub mod db;
 pub mod due_date;
@@ -24,7 +25,8 @@ pub mod testing;
 pub mod text;
 pub mod users;
 
-pub use app::{App, serve};
+pub use app::{App, run, serve, serve_public};
 pub use error::{Error, Result};
 pub use http::{Reply, Request};
 pub use lambda_http::Error as BoxError;
+pub use logs::cause;

@@ -92,7 +92,8 @@ fn route(request: &Request) -> String {
 }
 
 /// What broke, link by link. Of a database's error only what can't hold a row's values, which its `DETAIL` would.
-pub(crate) fn cause(error: &Error) -> String {
+#[must_use]
+pub fn cause(error: &Error) -> String {
     let mut links = Vec::new();
     let mut next = std::error::Error::source(error);
     while let Some(cause) = next {

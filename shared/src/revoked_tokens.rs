@@ -12,3 +12,25 @@ pub async fn insert(db: &Db, bearer: &Bearer) -> Result<()> {
     .await?;
     Ok(())
 }
+
+/// How many rows one call of [`delete_expired`] removes at the most.
+pub const BATCH: i64 = 1000;
+
+/// Remove a batch of tokens that have expired by themselves meanwhile; answers how many.
+pub async fn delete_expired(db: &Db) -> Result<i64> {
+    let row = db
+        .row(
+            "-- revoked_tokens::delete_expired
+            WITH gone AS (
+                DELETE FROM revoked_tokens WHERE jti IN (
+                    SELECT jti FROM revoked_tokens WHERE expires_at < now() - interval '1 minute'
+                    LIMIT $1 FOR UPDATE SKIP LOCKED
+                )
+                RETURNING jti
+            )
+            SELECT count(*) AS tokens FROM gone",
+            &[&BATCH],
+        )
+        .await?;
+    Ok(row.try_get("tokens")?)
+}

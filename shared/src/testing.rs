@@ -18,7 +18,13 @@
     reason = "a broken fixture should stop the test"
 )]
 
-use crate::{App, Reply, Request, Result, app, auth::Kind, config::Config, db::Db, db::migrate};
+use crate::{
+    App, Reply, Request, Result, app,
+    auth::{Keys, Kind},
+    config::{Config, JwtSecret},
+    db::Db,
+    db::migrate,
+};
 use chrono::{DateTime, Utc};
 use lambda_http::{Body, RequestExt, http};
 use serde_json::{Value, json};
@@ -51,17 +57,16 @@ impl TestApp {
     pub async fn with(change: impl FnOnce(&mut Config)) -> Self {
         let server = server();
         let database = fresh_database(&server).await;
-        let mut own = server.clone();
-        own.dbname(&database);
-        let mut config = Config {
-            database: own,
-            prepare: true,
-            jwt_secret: SECRET.parse().unwrap(),
-            debugging: true,
-            concurrency: 1,
-        };
+        let mut config = config(&server, &database);
         change(&mut config);
-        Self { app: App::new(&config).unwrap(), server, database }
+        let keys = Keys::load(&config.jwt).await.unwrap();
+        Self { app: App::new(&config, Some(keys)).unwrap(), server, database }
+    }
+
+    /// The settings that a function of stage `dev` would have on this database.
+    #[must_use]
+    pub fn config(&self) -> Config {
+        config(&self.server, &self.database)
     }
 
     /// A connection, for looking behind the scene.
@@ -98,14 +103,14 @@ impl TestApp {
             )
             .await
             .unwrap();
-        let token = |kind| self.app.keys().issue(kind, id, username).unwrap();
+        let token = |kind| self.app.keys().unwrap().issue(kind, id, username).unwrap();
         User { id, username: username.to_owned(), access: token(Kind::Access), refresh: token(Kind::Refresh) }
     }
 
     /// A token as if it had been issued at `moment`.
     #[must_use]
     pub fn token_of(&self, moment: DateTime<Utc>, kind: Kind, user: &User) -> String {
-        self.app.keys().sign(kind, user.id, &user.username, moment).unwrap()
+        self.app.keys().unwrap().sign(kind, user.id, &user.username, moment).unwrap()
     }
 
     /// An open survey of `owner`, changed by the columns in `with` (`"is_active = false"`), with a question.
@@ -131,6 +136,20 @@ impl TestApp {
             db.rows(&format!("UPDATE surveys SET {with} WHERE id = $1"), &[&id]).await.unwrap();
         }
         Survey { id, question }
+    }
+}
+
+fn config(server: &tokio_postgres::Config, database: &str) -> Config {
+    let mut own = server.clone();
+    own.dbname(database);
+    Config {
+        database: own,
+        database_iam: None,
+        database_ca: None,
+        prepare: true,
+        jwt: JwtSecret::Here(SECRET.parse().unwrap()),
+        debugging: true,
+        concurrency: 1,
     }
 }
 

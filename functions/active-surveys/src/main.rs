@@ -14,7 +14,7 @@ use shared::{
 mod tests;
 
 fn main() -> Result<(), shared::BoxError> {
-    shared::serve(active_surveys)
+    shared::serve_public(active_surveys)
 }
 
 #[derive(Deserialize)]

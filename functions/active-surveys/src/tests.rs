@@ -1,1 +1,121 @@
+use super::active_surveys;
+use serde_json::{Value, json};
+use shared::testing::{TestApp, get};
 
+fn ids(body: &Value) -> Vec<Value> {
+    body["surveys"].as_array().unwrap().iter().map(|survey| survey["id"].clone()).collect()
+}
+
+#[tokio::test]
+async fn open_surveys_of_everybody_are_listed() {
+    let test = TestApp::new().await;
+    let (ada, bob) = (test.user("ada").await, test.user("bob").await);
+    let first = test.survey(&ada, "due_at = '9999-12-31 23:59:59Z', public_stats = true").await;
+    let second = test.survey(&bob, "name = 'Żółw', due_at = '2130-06-01Z'").await;
+    for path in ["/surveys/active", "/activesurveys"] {
+        let answer = test.call(active_surveys, get(path)).await;
+        assert_eq!(answer.status, 200);
+        assert_eq!(
+            answer.body,
+            json!({"surveys": [
+                {
+                    "id": first.id, "name": "pets", "isActive": true, "dueDate": "9999-12-31T23:59:59Z",
+                    "subCount": 0, "desc": "About pets", "publicStats": true,
+                },
+                {
+                    "id": second.id, "name": "Żółw", "isActive": true, "dueDate": "2130-06-01T00:00:00Z",
+                    "subCount": 0, "desc": "About pets", "publicStats": false,
+                },
+            ]})
+        );
+    }
+}
+
+#[tokio::test]
+async fn drafts_and_ended_surveys_are_not() {
+    let test = TestApp::new().await;
+    let ada = test.user("ada").await;
+    test.survey(&ada, "is_active = false").await;
+    test.survey(&ada, "due_at = now()").await;
+    let open = test.survey(&ada, "").await;
+    // Not even to their owner.
+    let answer = test.call(active_surveys, get("/surveys/active").bearer(&ada.access)).await;
+    assert_eq!(ids(&answer.body), [json!(open.id)]);
+}
+
+#[tokio::test]
+async fn when_there_are_none_that_is_said() {
+    let test = TestApp::new().await;
+    let ada = test.user("ada").await;
+    test.survey(&ada, "is_active = false").await;
+    let answer = test.call(active_surveys, get("/surveys/active")).await;
+    assert_eq!(answer.status, 200);
+    assert_eq!(answer.body, json!({"surveys": [], "message": "There are no active surveys"}));
+}
+
+#[tokio::test]
+async fn sub_count_is_the_most_replies_of_a_question() {
+    let test = TestApp::new().await;
+    let ada = test.user("ada").await;
+    let survey = test.survey(&ada, "").await;
+    let sql = "WITH second AS (
+                   INSERT INTO questions (id, survey_id, position, content, type)
+                   VALUES (gen_random_uuid(), $1, 1, 'Why?', 'text') RETURNING id
+               ), target AS (SELECT id, 2 AS number FROM second UNION ALL SELECT $2, 3)
+               INSERT INTO replies (id, question_id, reply)
+               SELECT gen_random_uuid(), id, '1' FROM target, generate_series(1, number)";
+    // The foreign key is checked at the end of the statement.
+    test.db().await.rows(sql, &[&survey.id, &survey.question]).await.unwrap();
+    assert_eq!(test.count("replies").await, 5);
+    let answer = test.call(active_surveys, get("/surveys/active")).await;
+    assert_eq!(answer.body["surveys"][0]["subCount"], 3);
+}
+
+#[tokio::test]
+async fn pages_are_complete_in_order_and_without_repetition() {
+    let test = TestApp::new().await;
+    let ada = test.user("ada").await;
+    // Every fifth one is a draft, every seventh has ended; later ones end earlier.
+    let sql = "INSERT INTO surveys (id, owner_id, name, description, is_active, due_at, public_stats, question_count,
+                                    question_bytes)
+               SELECT ('00000000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid, $1, n::text, 'd', n % 5 > 0,
+                      now() + (CASE WHEN n % 7 = 0 THEN -1 ELSE 500 - n END) * interval '1 day', false, 0, 0
+               FROM generate_series(1, 250) AS n";
+    test.db().await.rows(sql, &[&ada.id]).await.unwrap();
+    let open: Vec<_> = (1..=250).filter(|n| n % 5 > 0 && n % 7 > 0).map(|n| n.to_string()).collect();
+    let (mut names, mut pages, mut next) = (Vec::new(), Vec::new(), None);
+    loop {
+        let call = get("/surveys/active");
+        let call = if let Some(next) = next { call.query("after", next) } else { call };
+        let answer = test.call(active_surveys, call).await;
+        let page = answer.body["surveys"].as_array().unwrap();
+        names.extend(page.iter().map(|survey| survey["name"].as_str().unwrap().to_owned()));
+        pages.push(page.len());
+        next = answer.body.get("next").map(|next| next.as_str().unwrap().to_owned());
+        if next.is_none() {
+            break;
+        }
+    }
+    assert_eq!((names, pages), (open, vec![100, 72]));
+}
+
+#[tokio::test]
+async fn a_bad_limit_and_a_forged_cursor_are_faults() {
+    let test = TestApp::new().await;
+    for limit in ["0", "1001", "abc"] {
+        let call = get("/surveys/active").query("limit", limit).query("after", "abc");
+        test.call(active_surveys, call).await.assert_invalid(json!({
+            "limit": "must be a whole number from 1 to 1000",
+            "after": "must be the `next` of an earlier answer",
+        }));
+    }
+}
+
+#[tokio::test]
+async fn no_token_is_needed_and_a_bad_one_does_not_matter() {
+    let test = TestApp::new().await;
+    let ada = test.user("ada").await;
+    let open = test.survey(&ada, "").await;
+    let answer = test.call(active_surveys, get("/surveys/active").bearer("garbage")).await;
+    assert_eq!((answer.status, ids(&answer.body)), (200, vec![json!(open.id)]));
+}

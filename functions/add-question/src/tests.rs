@@ -1,1 +1,216 @@
+use super::add_question;
+use serde_json::{Value, json};
+use shared::testing::{Call, Survey, TestApp, User, post};
+use std::sync::Arc;
 
+fn question(owner: &User, survey: &Survey, content: &str) -> Call {
+    let body = json!({"content": content, "type": "text"});
+    post("/surveys/x/questions").path("idSurvey", survey.id).bearer(&owner.access).json(body)
+}
+
+#[tokio::test]
+async fn questions_are_added_behind_the_others() {
+    let test = TestApp::new().await;
+    let ada = test.user("ada").await;
+    let survey = test.survey(&ada, "").await;
+    for content in ["Żółw?\nReally.", "Why?"] {
+        let answer = test.call(add_question, question(&ada, &survey, content)).await;
+        assert_eq!(answer.status, 201);
+        let db = test.db().await;
+        let row = db.row("SELECT id::text FROM questions WHERE content = $1", &[&content]).await.unwrap();
+        let id: String = row.get("id");
+        assert_eq!(answer.body, json!({"message": "Question was added", "id": id}));
+    }
+    let row = test
+        .db()
+        .await
+        .row(
+            "SELECT array_agg(content ORDER BY position) AS contents, array_agg(position ORDER BY position) AS positions,
+                    min(question_count) AS question_count
+             FROM questions q JOIN surveys s ON s.id = survey_id",
+            &[],
+        )
+        .await
+        .unwrap();
+    assert_eq!(row.get::<_, Vec<String>>("contents"), ["Which pet?", "Żółw?\nReally.", "Why?"]);
+    assert_eq!(row.get::<_, Vec<i32>>("positions"), [0, 1, 2]);
+    assert_eq!(row.get::<_, i32>("question_count"), 3);
+}
+
+#[tokio::test]
+async fn flaskforms_headers_do_as_well() {
+    let test = TestApp::new().await;
+    let ada = test.user("ada").await;
+    let survey = test.survey(&ada, "").await;
+    let call = post("/addquestion")
+        .bearer(&ada.access)
+        .header("idSurvey", &survey.id.to_string())
+        .header("content", "Why?")
+        .header("type", "single")
+        .body(r#"{"replyContent": ["a", "b"]}"#);
+    assert_eq!(test.call(add_question, call).await.status, 201);
+    let row = test
+        .db()
+        .await
+        .row("SELECT content, type, reply_content FROM questions WHERE position = 1", &[])
+        .await
+        .unwrap();
+    assert_eq!((row.get::<_, &str>("content"), row.get::<_, &str>("type")), ("Why?", "single"));
+    assert_eq!(row.get::<_, Value>("reply_content"), json!(["a", "b"]));
+}
+
+#[tokio::test]
+async fn the_reply_content_is_kept_as_sent() {
+    let test = TestApp::new().await;
+    let ada = test.user("ada").await;
+    let survey = test.survey(&ada, "").await;
+    let all = [
+        r#"[1, 2.50, true, null, "x"]"#,
+        r#"[{"a": {"b": []}}]"#,
+        r#"{"a": 12345678901234567890123}"#,
+        r#""one""#,
+        r#""""#,
+        "[]",
+        "false",
+        r#""Żółw 🐢\n\"""#,
+    ];
+    for sent in all {
+        let body = format!(r#"{{"content": "Why?", "type": "text", "replyContent": {sent}}}"#);
+        let call = post("/surveys/x/questions").path("idSurvey", survey.id).bearer(&ada.access).body(body);
+        assert_eq!(test.call(add_question, call).await.status, 201, "{sent}");
+        let sql = "SELECT reply_content FROM questions ORDER BY position DESC LIMIT 1";
+        let stored: Value = test.db().await.row(sql, &[]).await.unwrap().get("reply_content");
+        assert_eq!(stored, serde_json::from_str::<Value>(sent).unwrap());
+    }
+}
+
+#[tokio::test]
+async fn questions_added_at_the_same_time_get_positions_without_gaps() {
+    let test = Arc::new(TestApp::with(|config| config.concurrency = 8).await);
+    let ada = test.user("ada").await;
+    let survey = test.survey(&ada, "").await;
+    let mut racing = tokio::task::JoinSet::new();
+    for n in 0..20 {
+        let (test, call) = (test.clone(), question(&ada, &survey, &format!("Number {n}")));
+        racing.spawn(async move { test.call(add_question, call).await.status });
+    }
+    assert_eq!(racing.join_all().await, [201; 20]);
+    let sql = "SELECT array_agg(position ORDER BY position) AS positions, count(DISTINCT content) AS contents
+               FROM questions";
+    let row = test.db().await.row(sql, &[]).await.unwrap();
+    assert_eq!(row.get::<_, Vec<i32>>("positions"), (0..=20).collect::<Vec<_>>());
+    assert_eq!(row.get::<_, i64>("contents"), 21);
+}
+
+#[tokio::test]
+async fn five_hundred_questions_are_the_limit() {
+    let test = TestApp::new().await;
+    let ada = test.user("ada").await;
+    let survey = test.survey(&ada, "question_count = 499").await;
+    assert_eq!(test.call(add_question, question(&ada, &survey, "The 500th")).await.status, 201);
+    let answer = test.call(add_question, question(&ada, &survey, "The 501st")).await;
+    answer.assert_invalid(json!({"idSurvey": "a survey may have at most 500 questions"}));
+    assert_eq!(test.count("questions").await, 2);
+}
+
+#[tokio::test]
+async fn one_mebibyte_of_questions_is_the_limit() {
+    let test = TestApp::new().await;
+    let ada = test.user("ada").await;
+    let survey = test.survey(&ada, "question_bytes = 1048576 - 9").await;
+    let with = |reply_content: &str| {
+        let body = json!({"content": "Why?", "type": "text", "replyContent": reply_content});
+        post("/surveys/x/questions").path("idSurvey", survey.id).bearer(&ada.access).json(body)
+    };
+    // Four bytes of content, and the quotes of the text.
+    let answer = test.call(add_question, with("abcd")).await;
+    answer
+        .assert_invalid(json!({"replyContent": "the questions of a survey may have at most 1 MiB together"}));
+    assert_eq!(test.count("questions").await, 1);
+    assert_eq!(test.call(add_question, with("abc")).await.status, 201);
+    assert_eq!(test.call(add_question, question(&ada, &survey, "1")).await.status, 400);
+}
+
+#[tokio::test]
+async fn only_the_owner_may_add() {
+    let test = TestApp::new().await;
+    let (ada, bob) = (test.user("ada").await, test.user("bob").await);
+    let survey = test.survey(&ada, "public_stats = true").await;
+    let answer = test.call(add_question, question(&bob, &survey, "Mine?")).await;
+    answer.assert_problem(403, "forbidden", "User bob not permited");
+    let sql = "SELECT question_count, question_bytes FROM surveys";
+    let row = test.db().await.row(sql, &[]).await.unwrap();
+    assert_eq!((row.get::<_, i32>("question_count"), row.get::<_, i32>("question_bytes")), (1, 10));
+    assert_eq!(test.count("questions").await, 1);
+}
+
+#[tokio::test]
+async fn somebody_elses_draft_and_an_unknown_survey_are_not_found() {
+    let test = TestApp::new().await;
+    let (ada, bob) = (test.user("ada").await, test.user("bob").await);
+    let draft = test.survey(&ada, "is_active = false").await;
+    let unknown = Survey { id: draft.question, question: draft.question };
+    for survey in [&draft, &unknown] {
+        let answer = test.call(add_question, question(&bob, survey, "Mine?")).await;
+        answer.assert_problem(404, "not_found", "Survey doesn't exist");
+    }
+    assert_eq!(test.count("questions").await, 1);
+}
+
+#[tokio::test]
+async fn the_owner_may_extend_a_draft_and_an_ended_survey() {
+    let test = TestApp::new().await;
+    let ada = test.user("ada").await;
+    for with in ["is_active = false", "due_at = '2001-01-01'"] {
+        let survey = test.survey(&ada, with).await;
+        assert_eq!(test.call(add_question, question(&ada, &survey, "Why?")).await.status, 201, "{with}");
+    }
+}
+
+#[tokio::test]
+async fn all_faults_are_named_at_once_and_nothing_is_stored() {
+    let test = TestApp::new().await;
+    let ada = test.user("ada").await;
+    let survey = test.survey(&ada, "").await;
+    let blank = "This field cannot be blank";
+    let answer = test.call(add_question, post("/addquestion").bearer(&ada.access)).await;
+    answer.assert_invalid(json!({"idSurvey": blank, "content": blank, "type": blank}));
+    let bad = |id: &str, content: &str, r#type: &str, reply_content: Value| {
+        post("/addquestion")
+            .bearer(&ada.access)
+            .json(json!({"idSurvey": id, "content": content, "type": r#type, "replyContent": reply_content}))
+    };
+    let answer = test.call(add_question, bad("7", &"c".repeat(10_001), &"t".repeat(51), json!(["\u{0}"])));
+    answer.await.assert_invalid(json!({
+        "idSurvey": "must be an id (a UUID)",
+        "content": "may have at most 10000 characters",
+        "type": "may have at most 50 characters",
+        "replyContent": "must not have the control character U+0000",
+    }));
+    let id = survey.id.to_string();
+    let answer = test.call(add_question, bad(&id, "a\u{0}", "a\nb", json!({"\u{1b}": 1}))).await;
+    answer.assert_invalid(json!({
+        "content": "must not have the control character U+0000",
+        "type": "must be a single line",
+        "replyContent": "must not have the control character U+001B",
+    }));
+    assert_eq!(test.count("questions").await, 1);
+    let answer = test.call(add_question, bad(&id, &"Ż".repeat(10_000), &"Ż".repeat(50), json!(null))).await;
+    assert_eq!(answer.status, 201);
+}
+
+#[tokio::test]
+async fn a_stranger_is_refused_before_the_parameters_are_read() {
+    let test = TestApp::new().await;
+    let ada = test.user("ada").await;
+    let survey = test.survey(&ada, "").await;
+    let answer = test.call(add_question, post("/addquestion").body("{ not json")).await;
+    answer.assert_problem(401, "missing_token", "Missing Authorization Header");
+    assert_eq!(answer.header("www-authenticate"), r#"Bearer realm="canvass""#);
+    let call = post("/addquestion").bearer(&ada.refresh).json(json!({
+        "idSurvey": survey.id, "content": "Why?", "type": "text",
+    }));
+    let answer = test.call(add_question, call).await;
+    answer.assert_problem(401, "wrong_token_type", "Only access tokens are allowed");
+    assert_eq!(test.count("questions").await, 1);
+}

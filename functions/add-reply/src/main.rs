@@ -11,7 +11,7 @@ use shared::{App, Request, Result, http, replies, text::Id};
 mod tests;
 
 fn main() -> Result<(), shared::BoxError> {
-    shared::serve(add_reply)
+    shared::serve_public(add_reply)
 }
 
 #[derive(Deserialize)]

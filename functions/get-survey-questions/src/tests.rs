@@ -1,1 +1,99 @@
+use super::get_survey_questions;
+use serde_json::json;
+use shared::testing::{Call, Survey, TestApp, get};
 
+fn questions(survey: &Survey) -> Call {
+    get("/surveys/x/questions").path("idSurvey", survey.id)
+}
+
+#[tokio::test]
+async fn questions_are_listed_in_their_order() {
+    let test = TestApp::new().await;
+    let ada = test.user("ada").await;
+    let survey = test.survey(&ada, "").await;
+    // Neither by id nor by insertion.
+    let sql = "INSERT INTO questions (id, survey_id, position, content, type, reply_content) VALUES
+               ('00000000-0000-7000-8000-000000000002', $1, 2, E'two\nlines', 'single', '[\"cat\", 1.50, null]'),
+               ('00000000-0000-7000-8000-000000000003', $1, 1, 'Żółw?', 'text', '\"\"')";
+    test.db().await.rows(sql, &[&survey.id]).await.unwrap();
+    // Another survey's question is not among them.
+    test.survey(&ada, "").await;
+    let expected = r#"{"questions": [
+        {"id": "FIRST", "content": "Which pet?", "type": "text", "replyContent": null},
+        {"id": "00000000-0000-7000-8000-000000000003", "content": "Żółw?", "type": "text", "replyContent": ""},
+        {"id": "00000000-0000-7000-8000-000000000002", "content": "two\nlines", "type": "single",
+         "replyContent": ["cat", 1.50, null]}
+    ]}"#;
+    let expected: serde_json::Value =
+        serde_json::from_str(&expected.replace("FIRST", &survey.question.to_string())).unwrap();
+    for call in [
+        questions(&survey),
+        get("/getsurveyquestions").header("idsurvey", &survey.id.to_string()),
+        get("/getsurveyquestions").query("idSurvey", survey.id),
+    ] {
+        let answer = test.call(get_survey_questions, call).await;
+        assert_eq!((answer.status, answer.body), (200, expected.clone()));
+    }
+}
+
+#[tokio::test]
+async fn a_survey_without_questions_has_an_empty_list() {
+    let test = TestApp::new().await;
+    let ada = test.user("ada").await;
+    let survey = test.survey(&ada, "").await;
+    test.db().await.rows("DELETE FROM questions", &[]).await.unwrap();
+    let answer = test.call(get_survey_questions, questions(&survey)).await;
+    assert_eq!((answer.status, answer.body), (200, json!({"questions": []})));
+}
+
+#[tokio::test]
+async fn a_draft_exists_for_its_owner_alone() {
+    let test = TestApp::new().await;
+    let (ada, bob) = (test.user("ada").await, test.user("bob").await);
+    let draft = test.survey(&ada, "is_active = false, public_stats = true").await;
+    let answer = test.call(get_survey_questions, questions(&draft).bearer(&ada.access)).await;
+    assert_eq!((answer.status, &answer.body["questions"][0]["id"]), (200, &json!(draft.question)));
+    for call in [questions(&draft), questions(&draft).bearer(&bob.access)] {
+        let answer = test.call(get_survey_questions, call).await;
+        answer.assert_problem(404, "not_found", "Survey doesn't exist");
+    }
+}
+
+#[tokio::test]
+async fn an_ended_survey_is_still_readable() {
+    let test = TestApp::new().await;
+    let ada = test.user("ada").await;
+    let ended = test.survey(&ada, "due_at = '2001-01-01'").await;
+    let answer = test.call(get_survey_questions, questions(&ended)).await;
+    assert_eq!((answer.status, &answer.body["questions"][0]["id"]), (200, &json!(ended.question)));
+}
+
+#[tokio::test]
+async fn a_bad_token_makes_its_bearer_anyone() {
+    let test = TestApp::new().await;
+    let ada = test.user("ada").await;
+    let open = test.survey(&ada, "").await;
+    for token in ["garbage", "", ada.refresh.as_str()] {
+        let answer = test.call(get_survey_questions, questions(&open).bearer(token)).await;
+        assert_eq!((answer.status, &answer.body["questions"][0]["id"]), (200, &json!(open.question)));
+    }
+}
+
+#[tokio::test]
+async fn an_unknown_survey_is_not_found() {
+    let test = TestApp::new().await;
+    let call = get("/surveys/x/questions").path("idSurvey", "00000000-0000-7000-8000-000000000001");
+    let answer = test.call(get_survey_questions, call).await;
+    answer.assert_problem(404, "not_found", "Survey doesn't exist");
+}
+
+#[tokio::test]
+async fn a_missing_or_malformed_id_is_a_fault() {
+    let test = TestApp::new().await;
+    let answer = test.call(get_survey_questions, get("/getsurveyquestions")).await;
+    answer.assert_invalid(json!({"idSurvey": "This field cannot be blank"}));
+    for id in ["1", "0", "-1", "1.5", "' OR 1=1 --"] {
+        let answer = test.call(get_survey_questions, get("/getsurveyquestions").header("idSurvey", id)).await;
+        answer.assert_invalid(json!({"idSurvey": "must be an id (a UUID)"}));
+    }
+}

@@ -9,7 +9,7 @@ use shared::{App, Reply, Request, Result, http};
 mod tests;
 
 fn main() -> Result<(), shared::BoxError> {
-    shared::serve(health)
+    shared::serve_public(health)
 }
 
 async fn health(app: App, _: Request) -> Result<Reply> {

@@ -45,7 +45,7 @@ async fn login(app: App, request: Request) -> Result<Reply> {
     }
     http::ok(&json!({
         "message": format!("Logged in as {}", user.username),
-        "access_token": app.keys().issue(Kind::Access, user.id, &user.username)?,
-        "refresh_token": app.keys().issue(Kind::Refresh, user.id, &user.username)?,
+        "access_token": app.keys()?.issue(Kind::Access, user.id, &user.username)?,
+        "refresh_token": app.keys()?.issue(Kind::Refresh, user.id, &user.username)?,
     }))
 }

@@ -36,7 +36,7 @@ async fn register(app: App, request: Request) -> Result<Reply> {
     http::created(&json!({
         "message": format!("User {} was created", username.as_str()),
         "id": id,
-        "access_token": app.keys().issue(Kind::Access, id, username.as_str())?,
-        "refresh_token": app.keys().issue(Kind::Refresh, id, username.as_str())?,
+        "access_token": app.keys()?.issue(Kind::Access, id, username.as_str())?,
+        "refresh_token": app.keys()?.issue(Kind::Refresh, id, username.as_str())?,
     }))
 }

@@ -1,1 +1,163 @@
+use super::register;
+use serde_json::{Value, json};
+use shared::{
+    App, Reply, Request, Result, http,
+    testing::{Answer, Call, TestApp, get, post},
+};
+use std::sync::Arc;
 
+fn user(username: &str, email: &str) -> Call {
+    post("/register").json(json!({"username": username, "email": email, "password": "correct horse"}))
+}
+
+async fn whoami(app: App, request: Request) -> Result<Reply> {
+    let (_, caller) = app.authenticated(&request).await?;
+    http::ok(&json!({ "id": caller.user, "username": caller.username }))
+}
+
+async fn whose_refresh(app: App, request: Request) -> Result<Reply> {
+    let (_, refresher) = app.refreshing(&request).await?;
+    http::ok(&json!({ "id": refresher.user, "username": refresher.username }))
+}
+
+fn token(answer: &Answer, name: &str) -> String {
+    answer.body[name].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn a_user_is_made_and_logged_in() {
+    let test = TestApp::new().await;
+    let answer = test.call(register, user(" Ada ", "ada@example.com")).await;
+    assert_eq!((answer.status, &answer.body["message"]), (201, &json!("User Ada was created")));
+    let members: Vec<_> = answer.body.as_object().unwrap().keys().collect();
+    assert_eq!(members, ["access_token", "id", "message", "refresh_token"]);
+    let ada = json!({"id": answer.body["id"], "username": "Ada"});
+    let access = test.call(whoami, get("/").bearer(&token(&answer, "access_token"))).await;
+    assert_eq!(access.body, ada);
+    let refresh = test.call(whose_refresh, get("/").bearer(&token(&answer, "refresh_token"))).await;
+    assert_eq!(refresh.body, ada);
+    let row =
+        test.db().await.row("SELECT id::text, username, email, password_hash FROM users", &[]).await.unwrap();
+    assert_eq!(answer.body["id"], row.get::<_, String>("id"));
+    assert_eq!((row.get::<_, &str>("username"), row.get::<_, &str>("email")), ("Ada", "ada@example.com"));
+    let hash: &str = row.get("password_hash");
+    assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$") && !hash.contains("correct"), "{hash}");
+}
+
+#[tokio::test]
+async fn flaskforms_headers_do_as_well() {
+    let test = TestApp::new().await;
+    let call = post("/register")
+        .header("username", "Żółw")
+        .header("email", "zolw@example.com")
+        .header("password", "correct horse");
+    let answer = test.call(register, call).await;
+    assert_eq!((answer.status, &answer.body["message"]), (201, &json!("User Żółw was created")));
+}
+
+#[tokio::test]
+async fn a_name_is_taken_without_regard_to_case_or_normalisation() {
+    let test = TestApp::new().await;
+    for (first, second) in
+        [("ada", "ADA"), ("Żółw", "żÓŁW"), ("Ren\u{e9}", "Rene\u{301}"), ("E\u{301}mile", "\u{e9}mile")]
+    {
+        let email = format!("ada{}@example.com", test.count("users").await);
+        assert_eq!(test.call(register, user(first, &email)).await.status, 201, "{first}");
+        let answer = test.call(register, user(second, "another@example.com")).await;
+        answer.assert_problem(409, "username_taken", &format!("User {second} already exists"));
+    }
+    assert_eq!(test.count("users").await, 4);
+}
+
+#[tokio::test]
+async fn an_address_is_taken_without_regard_to_case_or_normalisation() {
+    let test = TestApp::new().await;
+    for (n, (first, second)) in [
+        ("ada@example.com", "Ada@EXAMPLE.com"),
+        ("żółw@example.com", "ŻÓŁW@example.com"),
+        ("ren\u{e9}@example.com", "rene\u{301}@example.com"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        assert_eq!(test.call(register, user(&format!("user {n}"), first)).await.status, 201, "{first}");
+        let answer = test.call(register, user("another", second)).await;
+        answer.assert_problem(409, "email_taken", &format!("User with email {second} already exists"));
+    }
+    assert_eq!(test.count("users").await, 3);
+}
+
+#[tokio::test]
+async fn a_taken_name_is_said_before_a_taken_address() {
+    let test = TestApp::new().await;
+    assert_eq!(test.call(register, user("ada", "ada@example.com")).await.status, 201);
+    let answer = test.call(register, user("ada", "ada@example.com")).await;
+    answer.assert_problem(409, "username_taken", "User ada already exists");
+}
+
+#[tokio::test]
+async fn of_registrations_at_the_same_time_one_wins() {
+    let test = Arc::new(TestApp::with(|config| config.concurrency = 8).await);
+    let mut racing = tokio::task::JoinSet::new();
+    for n in 0..8 {
+        let test = test.clone();
+        let name = if n % 2 == 0 { "ada" } else { "ADA" };
+        racing.spawn(async move { test.call(register, user(name, &format!("ada{n}@example.com"))).await });
+    }
+    let mut statuses: Vec<_> = racing.join_all().await.iter().map(|answer| answer.status).collect();
+    statuses.sort_unstable();
+    assert_eq!(statuses, [201, 409, 409, 409, 409, 409, 409, 409]);
+    assert_eq!(test.count("users").await, 1);
+}
+
+#[tokio::test]
+async fn missing_parameters_are_named() {
+    let test = TestApp::new().await;
+    let blank = "This field cannot be blank";
+    for call in [post("/register"), post("/register").header("username", " ").json(json!({"email": ""}))] {
+        let answer = test.call(register, call).await;
+        answer.assert_invalid(json!({"username": blank, "email": blank, "password": blank}));
+    }
+}
+
+#[tokio::test]
+async fn all_faults_are_named_at_once_and_nothing_is_stored() {
+    let test = TestApp::new().await;
+    let bad = |username: Value, email: Value, password: Value| {
+        post("/register").json(json!({"username": username, "email": email, "password": password}))
+    };
+    let address = "must be an e-mail address like ada@example.com, of at most 254 bytes";
+    let long = format!("ada@{}.com", vec!["d".repeat(60); 5].join("."));
+    let answer = test.call(register, bad(json!("n".repeat(81)), json!(long), json!("p".repeat(257)))).await;
+    answer.assert_invalid(json!({
+        "username": "may have at most 80 characters",
+        "email": address,
+        "password": "must have 8 to 256 bytes",
+    }));
+    let answer = test.call(register, bad(json!("a\nb"), json!("ada"), json!("7777777"))).await;
+    answer.assert_invalid(json!({
+        "username": "must be a single line",
+        "email": address,
+        "password": "must have 8 to 256 bytes",
+    }));
+    let nul = "must not have the control character U+0000";
+    let answer =
+        test.call(register, bad(json!("a\u{0}"), json!("a\u{0}@example.com"), json!("correct\u{0}horse")));
+    answer.await.assert_invalid(json!({"username": nul, "email": nul, "password": nul}));
+    let answer = test.call(register, bad(json!(["ada"]), json!({}), json!([]))).await;
+    answer.assert_invalid(
+        json!({"username": "must be text", "email": "must be text", "password": "must be text"}),
+    );
+    assert_eq!(test.count("users").await, 0);
+}
+
+#[tokio::test]
+async fn the_longest_of_everything_fits() {
+    let test = TestApp::new().await;
+    // 64 + 1 + 189 bytes.
+    let email = format!("{}@{}.com", "l".repeat(64), vec!["d".repeat(61); 3].join("."));
+    assert_eq!(email.len(), 254);
+    let call = post("/register")
+        .json(json!({"username": "Ż".repeat(80), "email": email, "password": "p".repeat(256)}));
+    assert_eq!(test.call(register, call).await.status, 201);
+}

@@ -14,6 +14,6 @@ fn main() -> Result<(), shared::BoxError> {
 
 async fn token_refresh(app: App, request: Request) -> Result<Reply> {
     let (_, refresher) = app.refreshing(&request).await?;
-    let access_token = app.keys().issue(Kind::Access, refresher.user, &refresher.username)?;
+    let access_token = app.keys()?.issue(Kind::Access, refresher.user, &refresher.username)?;
     http::ok(&json!({ "access_token": access_token }))
 }

@@ -15,7 +15,7 @@ use shared::{
 mod tests;
 
 fn main() -> Result<(), shared::BoxError> {
-    shared::serve(users)
+    shared::serve_public(users)
 }
 
 #[derive(Deserialize)]

@@ -3,7 +3,8 @@
 use super::refused;
 use crate::{
     Error, Result,
-    config::{ConfigError, Secret},
+    aws::{self, AwsError},
+    config::{ConfigError, JwtSecret, Secret},
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, errors::ErrorKind};
@@ -82,7 +83,7 @@ impl Keys {
     /// # Errors
     /// When a key is shorter than 32 bytes (`openssl rand -base64 48` makes one), or the one that signs is not there.
     pub fn new(secret: &Secret) -> Result<Self, ConfigError> {
-        let fault = |text: &str| ConfigError(format!("JWT_SECRET_KEY {text}"));
+        let fault = |text: &str| ConfigError::new(format!("the token key {text}"));
         let mut keys = if secret.expose().trim_start().starts_with('{') {
             serde_json::from_str(secret.expose()).map_err(|_| fault("is not a JSON object of texts"))?
         } else {
@@ -97,6 +98,21 @@ impl Keys {
         let signing = (signing, EncodingKey::from_secret(key.as_bytes()));
         let verifying = keys.iter().map(|(kid, key)| (kid.clone(), DecodingKey::from_secret(key.as_bytes())));
         Ok(Self { signing, verifying: verifying.collect() })
+    }
+
+    /// The keys from where the settings say they are.
+    ///
+    /// # Errors
+    /// When they can't be had, or are not good.
+    pub async fn load(secret: &JwtSecret) -> Result<Self, AwsError> {
+        match secret {
+            JwtSecret::Here(secret) => Ok(Self::new(secret)?),
+            JwtSecret::Stored { arn, aws, endpoint } => {
+                let https = aws::https(aws::roots(None)?);
+                Ok(Self::new(&aws.secret(&https, endpoint.as_deref(), arn).await?)?)
+            }
+            JwtSecret::Unneeded => Err("this function was configured without keys".into()),
+        }
     }
 
     /// A new token for `user`.

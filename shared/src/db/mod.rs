@@ -4,14 +4,18 @@
 //! `DATABASE_PREPARE=off`, unnamed in a single round trip. Prepared is the faster half of the database's work
 //! and the default. Nothing here uses `SET`, session locks or `nextval`: those would pin a connection of a pooler.
 
+mod connect;
 #[cfg(feature = "migrations")]
 pub mod migrate;
 mod param;
 
+#[cfg(feature = "migrations")]
+pub use connect::session;
 pub use param::Param;
 
 use crate::{Error, Result, config::Config};
 use chrono::Utc;
+use connect::Connector;
 use deadpool_postgres::{ClientWrapper, Hook, HookError, Manager, ManagerConfig, RecyclingMethod, Runtime};
 use std::{
     sync::{
@@ -21,7 +25,7 @@ use std::{
     time::Duration,
 };
 use tokio_postgres::{
-    NoTls, Row,
+    Row,
     types::{ToSql, Type},
 };
 
@@ -46,31 +50,28 @@ pub(crate) struct Pool {
 
 impl Pool {
     pub(crate) fn new(config: &Config) -> Result<Self> {
-        let mut postgres = config.database.clone();
-        postgres.connect_timeout(CONNECT).application_name("canvass");
+        let (connector, mut postgres) = Connector::new(config)?;
+        postgres.connect_timeout(CONNECT);
         let idle_since = IdleSince::default();
         let idle = idle_since.clone();
-        let connections = deadpool_postgres::Pool::builder(Manager::from_config(
-            postgres,
-            NoTls,
-            ManagerConfig { recycling_method: RecyclingMethod::Fast },
-        ))
-        .max_size(config.concurrency)
-        .runtime(Runtime::Tokio1)
-        .wait_timeout(Some(CONNECT))
-        .create_timeout(Some(CONNECT))
-        .recycle_timeout(Some(RECYCLE))
-        .pre_recycle(Hook::async_fn(move |client: &mut ClientWrapper, _| {
-            let trusted = idle.elapsed() < TRUSTED;
-            Box::pin(async move {
-                if !trusted {
-                    client.simple_query("").await.map_err(HookError::Backend)?;
-                }
-                Ok(())
-            })
-        }))
-        .build()
-        .map_err(Error::internal)?;
+        let fast = ManagerConfig { recycling_method: RecyclingMethod::Fast };
+        let connections = deadpool_postgres::Pool::builder(Manager::from_connect(postgres, connector, fast))
+            .max_size(config.concurrency)
+            .runtime(Runtime::Tokio1)
+            .wait_timeout(Some(CONNECT))
+            .create_timeout(Some(CONNECT))
+            .recycle_timeout(Some(RECYCLE))
+            .pre_recycle(Hook::async_fn(move |client: &mut ClientWrapper, _| {
+                let trusted = idle.elapsed() < TRUSTED;
+                Box::pin(async move {
+                    if !trusted {
+                        client.simple_query("").await.map_err(HookError::Backend)?;
+                    }
+                    Ok(())
+                })
+            }))
+            .build()
+            .map_err(Error::internal)?;
         Ok(Self { connections, prepare: config.prepare, idle_since })
     }
 

@@ -1,0 +1,64 @@
+//! The protocol of custom resources: the answer goes to a pre-signed address, and must go there whatever happens
+//! (`CloudFormation` user guide, "Custom resource request and response reference").
+
+use bytes::Bytes;
+use http_body_util::Full;
+use lambda_http::http;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use shared::{BoxError, aws};
+
+/// What `CloudFormation` asks for, and where it wants the answer.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Event {
+    #[serde(rename = "RequestType")]
+    kind: String,
+    #[serde(rename = "ResponseURL")]
+    response_url: String,
+    stack_id: String,
+    #[serde(rename = "RequestId")]
+    id: String,
+    logical_resource_id: String,
+    physical_resource_id: Option<String>,
+}
+
+impl Event {
+    /// The event, or none where the function was invoked by hand.
+    pub(crate) fn of(event: &Value) -> Result<Option<Self>, serde_json::Error> {
+        event.get("RequestType").map(|_| Self::deserialize(event)).transpose()
+    }
+
+    pub(crate) fn is_delete(&self) -> bool {
+        self.kind == "Delete"
+    }
+
+    /// Tell `CloudFormation` how it went. The answer of the invocation itself is of no interest to it.
+    pub(crate) async fn answer(self, outcome: Result<&Value, String>) -> Result<Value, BoxError> {
+        let (status, reason) = match &outcome {
+            Ok(_) => ("SUCCESS", String::new()),
+            // Shown in the stack's events. CloudFormation takes 4 KiB for the whole answer.
+            Err(reason) => ("FAILED", reason.chars().take(1000).collect()),
+        };
+        let body = json!({
+            "Status": status,
+            "Reason": reason,
+            // Always the same: another id would make CloudFormation delete the resource of the old one.
+            "PhysicalResourceId": self.physical_resource_id.as_deref().unwrap_or("canvass-schema"),
+            "StackId": self.stack_id,
+            "RequestId": self.id,
+            "LogicalResourceId": self.logical_resource_id,
+            "Data": outcome.as_ref().copied().unwrap_or(&Value::Null).as_object(),
+        });
+        let https = aws::https(aws::roots(None)?);
+        // The signature of the address covers an empty Content-Type.
+        let request = http::Request::put(&self.response_url)
+            .header("content-type", "")
+            .body(Full::from(Bytes::from(body.to_string())))?;
+        let response = https.request(request).await?;
+        if !response.status().is_success() {
+            return Err(format!("the answer to CloudFormation was refused with {}", response.status()).into());
+        }
+        Ok(body)
+    }
+}

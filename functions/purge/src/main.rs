@@ -1,0 +1,33 @@
+//! On a schedule: remove what has expired. Nothing depends on it being punctual, since whatever has expired is already
+//! ignored by those who read it.
+//!
+//! Answers `{revoked_tokens}`, the number of rows removed; an error is a failed invocation, which raises an alarm.
+
+use lambda_runtime::{LambdaEvent, service_fn};
+use serde_json::{Value, json};
+use shared::{App, BoxError, config::Config, revoked_tokens};
+
+#[cfg(test)]
+mod tests;
+
+fn main() -> Result<(), BoxError> {
+    shared::run(async {
+        let app = App::new(&Config::load_without_keys().await?, None)?;
+        lambda_runtime::run(service_fn(move |_: LambdaEvent<Value>| purge(app.clone()))).await
+    })
+}
+
+async fn purge(app: App) -> Result<Value, BoxError> {
+    let db = app.db().await?;
+    let mut removed = 0;
+    // In batches, so that no statement holds its locks for long; what is left at the time limit goes next time.
+    loop {
+        let batch = revoked_tokens::delete_expired(&db).await?;
+        removed += batch;
+        if batch < revoked_tokens::BATCH {
+            break;
+        }
+    }
+    tracing::info!(revoked_tokens = removed, "purged");
+    Ok(json!({ "revoked_tokens": removed }))
+}
