@@ -2,7 +2,7 @@
 
 use crate::{
     Error, Reply, Request, Result,
-    auth::{Caller, Keys, Refresher},
+    auth::{Caller, Keys, Kind, Reader, Refresher},
     config::{self, Config},
     db::{Db, Pool},
     logs,
@@ -52,26 +52,25 @@ impl App {
 
     /// A connection and the caller, for what needs an access token. A bad token costs no connection.
     pub async fn authenticated(&self, request: &Request) -> Result<(Db, Caller)> {
-        let token = self.keys()?.verify(request)?;
+        let token = self.keys()?.verify(request, Kind::Access)?;
         let db = self.db().await?;
         let caller = Caller::prove(&db, token).await?;
         let _ = self.user.set(caller.user);
         Ok((db, caller))
     }
 
-    /// A connection, and the caller if there is one, for what anyone may do and an owner may do more with. A token that
-    /// is not good makes its bearer anyone.
-    pub async fn recognized(&self, request: &Request) -> Result<(Db, Option<Caller>)> {
+    /// A connection and the reader, for what anyone may do and an owner may do more with.
+    pub async fn recognized(&self, request: &Request) -> Result<(Db, Reader)> {
         match self.authenticated(request).await {
-            Ok((db, caller)) => Ok((db, Some(caller))),
-            Err(Error::Unauthenticated(..)) => Ok((self.db().await?, None)),
+            Ok((db, caller)) => Ok((db, Reader::Known(caller))),
+            Err(refusal @ Error::Unauthenticated(..)) => Ok((self.db().await?, Reader::Anyone(refusal))),
             Err(error) => Err(error),
         }
     }
 
     /// A connection and the bearer of a refresh token.
     pub async fn refreshing(&self, request: &Request) -> Result<(Db, Refresher)> {
-        let token = self.keys()?.verify(request)?;
+        let token = self.keys()?.verify(request, Kind::Refresh)?;
         let db = self.db().await?;
         let refresher = Refresher::prove(&db, token).await?;
         let _ = self.user.set(refresher.user);

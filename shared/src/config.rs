@@ -124,7 +124,7 @@ fn choice(variable: &Variables<'_>, name: &'static str, values: [&str; 2], fault
     match variable(name) {
         Some(value) if value == values[1] => return true,
         Some(value) if value != values[0] => {
-            faults.push(format!("{name} must be {} or {}", values[0], values[1]))
+            faults.push(format!("{name} must be {} or {}", values[0], values[1]));
         }
         _ => {}
     }

@@ -17,11 +17,13 @@ const ACCEPTED: &str = "must be a date like 2030-01-31, 2030-01-31T18:00:00Z or 
 impl<'de> Deserialize<'de> for DueDate {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = text(deserializer)?;
-        parse(text.trim())
-            .filter(|moment| (1..=9999).contains(&moment.year()))
-            .map(Self)
-            .ok_or_else(|| D::Error::custom(ACCEPTED))
+        parse(text.trim()).filter(in_range).map(Self).ok_or_else(|| D::Error::custom(ACCEPTED))
     }
+}
+
+/// Whether RFC 3339 can write it.
+pub(crate) fn in_range(moment: &DateTime<Utc>) -> bool {
+    (1..=9999).contains(&moment.year())
 }
 
 fn parse(text: &str) -> Option<DateTime<Utc>> {

@@ -3,6 +3,7 @@
 //! An error has two messages and neither contains the other: `Display` is what the client reads and says what to
 //! change; `source` is what broke and is only ever logged.
 
+use crate::rules::Fault;
 use lambda_http::http::StatusCode;
 use std::{borrow::Cow, collections::BTreeMap, fmt};
 use tokio_postgres::error::SqlState;
@@ -39,6 +40,10 @@ pub enum Error {
     MethodNotAllowed(&'static str),
     /// 409: the request contradicts what is stored. The first word is the `code`.
     Conflict(&'static str, Cow<'static, str>),
+    /// 412 `precondition_failed`: it was edited since the client read it.
+    Stale,
+    /// 422 `invalid_answers`: what is wrong with the reply to each question, all of them at once.
+    Rejected(BTreeMap<String, Fault>),
     /// 413 `too_large`, with the limit.
     TooLarge(&'static str),
     /// 503 `unavailable`: the database can't be reached just now.
@@ -68,6 +73,8 @@ impl Error {
             Self::NotFound(_) => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::Conflict(..) => StatusCode::CONFLICT,
+            Self::Stale => StatusCode::PRECONDITION_FAILED,
+            Self::Rejected(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
@@ -84,6 +91,8 @@ impl Error {
             Self::Forbidden(_) => "forbidden",
             Self::NotFound(_) => "not_found",
             Self::MethodNotAllowed(_) => "method_not_allowed",
+            Self::Stale => "precondition_failed",
+            Self::Rejected(_) => "invalid_answers",
             Self::TooLarge(_) => "too_large",
             Self::Unavailable(_) => "unavailable",
             Self::Internal(_) => "internal",
@@ -99,10 +108,10 @@ impl fmt::Display for Error {
             Self::Unauthenticated(_, text) | Self::NotFound(text) | Self::Conflict(_, text) => {
                 f.write_str(text)
             }
-            Self::MethodNotAllowed(allowed) => {
-                write!(f, "The method is not allowed for the requested URL; use {allowed}")
-            }
+            Self::MethodNotAllowed(_) => f.write_str("The method is not allowed for the requested URL."),
             Self::TooLarge(text) => f.write_str(text),
+            Self::Stale => f.write_str("The survey was edited meanwhile: read it again, and repeat the edit"),
+            Self::Rejected(faults) => write!(f, "{} answer(s) are not valid", faults.len()),
             Self::Unavailable(_) => f.write_str("The service is not ready, try again in a few seconds"),
             Self::Internal(_) => f.write_str("Something went wrong"),
         }

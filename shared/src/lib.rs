@@ -13,12 +13,16 @@ pub mod config;
 pub mod db;
 pub mod due_date;
 pub mod error;
+pub mod export;
 pub mod http;
 mod logs;
 pub mod page;
 pub mod questions;
 pub mod replies;
+pub mod responses;
+pub mod results;
 pub mod revoked_tokens;
+pub mod rules;
 pub mod surveys;
 #[cfg(feature = "testing")]
 pub mod testing;

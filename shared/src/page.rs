@@ -10,6 +10,13 @@ use uuid::Uuid;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limit(usize);
 
+impl Limit {
+    /// The number of rows, for SQL.
+    pub(crate) fn rows(self) -> i64 {
+        i64::try_from(self.0).unwrap_or(i64::MAX)
+    }
+}
+
 impl Default for Limit {
     fn default() -> Self {
         Self(100)
@@ -60,6 +67,11 @@ impl Window {
         Self { limit: limit.unwrap_or_default(), after }
     }
 
+    /// Whether it is the beginning of the list.
+    pub(crate) fn is_first(self) -> bool {
+        self.after.is_none()
+    }
+
     /// For SQL: rows with a greater id, all of them from the nil UUID.
     pub(crate) fn after(self) -> Uuid {
         self.after.map_or(Uuid::nil(), |cursor| cursor.0)
@@ -67,7 +79,7 @@ impl Window {
 
     /// For SQL: one row more than the page, which tells whether there is another page.
     pub(crate) fn fetch(self) -> i64 {
-        i64::try_from(self.limit.0).unwrap_or(i64::MAX).saturating_add(1)
+        self.limit.rows().saturating_add(1)
     }
 
     /// The page in what was fetched: as many rows as were asked for, or fewer where their texts would not fit into one

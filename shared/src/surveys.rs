@@ -2,16 +2,17 @@
 
 use crate::{
     Error, Result,
-    auth::Caller,
-    db::Db,
+    auth::{Caller, Reader},
+    db::{Db, Transaction},
     due_date::DueDate,
     error::OnConstraint,
-    page::{Cursor, Item, Page, Window},
+    http::Change,
+    page::{Cursor, Item, Window},
     questions::{self, NewQuestion},
-    text::{Line, Prose},
+    text::{Line, Prose, text},
 };
 use chrono::{DateTime, Utc};
-use serde::Serialize;
+use serde::{Deserialize, Deserializer, Serialize, de};
 use serde_json::Value;
 use tokio_postgres::Row;
 use uuid::Uuid;
@@ -25,6 +26,38 @@ pub type Description = Prose<10_000>;
 /// What flaskForms wrote where a survey has no description.
 const NO_DESCRIPTION: &str = "Add description!";
 
+/// Who finds a survey.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Visibility {
+    /// Everybody: it is listed while it is open.
+    Public,
+    /// Whoever has its id.
+    Unlisted,
+}
+
+impl Visibility {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Public => "public",
+            Self::Unlisted => "unlisted",
+        }
+    }
+}
+
+/// How many whole responses a survey takes: 1 to 1,000,000,000.
+#[derive(Clone, Copy, Debug)]
+pub struct ResponseLimit(i64);
+
+impl<'de> Deserialize<'de> for ResponseLimit {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match text(deserializer)?.trim().parse() {
+            Ok(limit @ 1..=1_000_000_000) => Ok(Self(limit)),
+            _ => Err(de::Error::custom("must be a whole number from 1 to 1000000000")),
+        }
+    }
+}
+
 /// A survey that is to be added.
 #[derive(Debug)]
 pub struct NewSurvey {
@@ -34,12 +67,39 @@ pub struct NewSurvey {
     pub description: Option<Description>,
     /// Whether it takes replies; a survey that doesn't is a draft that nobody but its owner sees.
     pub is_active: bool,
+    /// From when it takes replies, if not at once.
+    pub opens: Option<DueDate>,
     /// Until when it takes replies.
     pub due: DueDate,
+    /// Who finds it.
+    pub visibility: Visibility,
     /// Whether anyone may read the results.
     pub public_stats: bool,
+    /// How many whole responses it takes.
+    pub response_limit: Option<ResponseLimit>,
     /// Its questions, in order.
     pub questions: Vec<NewQuestion>,
+}
+
+/// What is to be changed of a survey.
+#[derive(Debug)]
+pub struct Edit {
+    /// Its name.
+    pub name: Option<Name>,
+    /// Its description.
+    pub description: Option<Description>,
+    /// Whether it takes replies.
+    pub is_active: Option<bool>,
+    /// From when it takes replies; `null` is at once.
+    pub opens: Change<DueDate>,
+    /// Until when it takes replies.
+    pub due: Option<DueDate>,
+    /// Who finds it.
+    pub visibility: Option<Visibility>,
+    /// Whether anyone may read the results.
+    pub public_stats: Option<bool>,
+    /// How many whole responses it takes; `null` is any number.
+    pub response_limit: Change<ResponseLimit>,
 }
 
 /// A survey as clients see it.
@@ -49,11 +109,16 @@ pub struct Survey {
     id: Uuid,
     name: String,
     is_active: bool,
+    opens_at: Option<DateTime<Utc>>,
     due_date: DateTime<Utc>,
-    /// The largest number of replies that any one of its questions has.
+    /// Whole responses, and of replies sent one by one the largest number that any one question received.
     sub_count: i64,
     desc: String,
+    visibility: String,
     public_stats: bool,
+    response_limit: Option<i64>,
+    /// Counts the edits of the survey and its questions; the `ETag` of both.
+    pub version: i32,
 }
 
 impl Item for Survey {
@@ -61,7 +126,7 @@ impl Item for Survey {
         self.id
     }
     fn bytes(&self) -> usize {
-        self.name.len() + self.desc.len() + 200
+        self.name.len() + self.desc.len() + 300
     }
 }
 
@@ -72,10 +137,14 @@ impl TryFrom<&Row> for Survey {
             id: row.try_get("id")?,
             name: row.try_get("name")?,
             is_active: row.try_get("is_active")?,
+            opens_at: row.try_get("opens_at")?,
             due_date: row.try_get("due_at")?,
             sub_count: row.try_get("sub_count")?,
             desc: row.try_get("description")?,
+            visibility: row.try_get("visibility")?,
             public_stats: row.try_get("public_stats")?,
+            response_limit: row.try_get("max_responses")?,
+            version: row.try_get("version")?,
         })
     }
 }
@@ -93,9 +162,10 @@ pub struct SurveyList {
 }
 
 impl SurveyList {
-    fn new(page: Page<Survey>, if_empty: String) -> Self {
-        let message = page.items.is_empty().then_some(if_empty);
-        Self { surveys: page.items, next: page.next, message }
+    fn new(rows: &[Row], window: Window, if_empty: String) -> Result<Self> {
+        let page = window.page(rows.iter().map(Survey::try_from).collect::<Result<_>>()?);
+        let message = (page.items.is_empty() && window.is_first()).then_some(if_empty);
+        Ok(Self { surveys: page.items, next: page.next, message })
     }
 }
 
@@ -107,30 +177,39 @@ pub async fn insert(db: &Db, owner: &Caller, survey: &NewSurvey) -> Result<Uuid>
     let ids: Vec<Uuid> = questions.iter().map(|_| Uuid::now_v7()).collect();
     let contents: Vec<&str> = questions.iter().map(|q| q.content.as_str()).collect();
     let types: Vec<&str> = questions.iter().map(|q| q.r#type.as_str()).collect();
+    let required: Vec<bool> = questions.iter().map(NewQuestion::required).collect();
     let reply_contents: Vec<Option<&Value>> = questions.iter().map(|q| q.reply_content.as_ref()).collect();
-    let bytes: i32 = questions.iter().map(NewQuestion::bytes).sum();
+    let bytes: i32 = questions.iter().map(NewQuestion::bytes).fold(0, i32::saturating_add);
     db.rows(
         "-- surveys::insert
         WITH survey AS (
-            INSERT INTO surveys (id, owner_id, name, description, is_active, due_at, public_stats,
+            INSERT INTO surveys (id, owner_id, name, description, is_active, opens_at, due_at, visibility, public_stats,
                                  question_count, question_bytes)
-            VALUES ($1, $2, $3, $4, $5, $6, $7, cardinality($8), $12)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, cardinality($11), $16)
             RETURNING id
+        ), response_limit AS (
+            INSERT INTO response_limits (survey_id, taken, max_responses)
+            SELECT id, 0, $10 FROM survey WHERE $10 IS NOT NULL
         )
-        INSERT INTO questions (id, survey_id, position, content, type, reply_content)
-        SELECT q.id, survey.id, q.position - 1, q.content, q.type, q.reply_content
-        FROM survey, unnest($8, $9, $10, $11) WITH ORDINALITY AS q (id, content, type, reply_content, position)",
+        INSERT INTO questions (id, survey_id, position, content, type, required, reply_content)
+        SELECT q.id, survey.id, q.position - 1, q.content, q.type, q.required, q.reply_content
+        FROM survey, unnest($11, $12, $13, $14, $15)
+            WITH ORDINALITY AS q (id, content, type, required, reply_content, position)",
         &[
             &id,
             &owner.user,
             &survey.name.as_str(),
             &description,
             &survey.is_active,
+            &survey.opens.map(|opens| opens.0),
             &survey.due.0,
+            &survey.visibility.as_str(),
             &survey.public_stats,
+            &survey.response_limit.map(|limit| limit.0),
             &ids,
             &contents,
             &types,
+            &required,
             &reply_contents,
             &bytes,
         ],
@@ -146,42 +225,239 @@ pub async fn list_owned(db: &Db, owner: &Caller, window: Window) -> Result<Surve
     let rows = db
         .rows(
             "-- surveys::list_owned
-            SELECT s.id, s.name, s.is_active, s.due_at, s.description, s.public_stats, r.sub_count
-            FROM surveys s CROSS JOIN LATERAL (
-                SELECT coalesce(max(replies), 0) AS sub_count FROM (
-                    SELECT count(*) AS replies FROM questions q JOIN replies r ON r.question_id = q.id
-                    WHERE q.survey_id = s.id GROUP BY q.id
-                ) AS counts
-            ) AS r
+            SELECT s.*, sub_count(s.id), l.max_responses
+            FROM surveys s LEFT JOIN response_limits l ON l.survey_id = s.id
             WHERE s.owner_id = $1 AND s.id > $2
             ORDER BY s.id LIMIT $3",
             &[&owner.user, &window.after(), &window.fetch()],
         )
         .await?;
-    let page = window.page(rows.iter().map(Survey::try_from).collect::<Result<_>>()?);
-    Ok(SurveyList::new(page, format!("User {} has no surveys", owner.username)))
+    SurveyList::new(&rows, window, format!("User {} has no surveys", owner.username))
 }
 
-/// The surveys that anyone may answer now, in the order they were made.
+/// The public surveys that anyone may answer now, in the order they were made.
 pub async fn list_open(db: &Db, window: Window) -> Result<SurveyList> {
     let rows = db
         .rows(
             "-- surveys::list_open
-            SELECT s.id, s.name, s.is_active, s.due_at, s.description, s.public_stats, r.sub_count
+            SELECT s.*, sub_count(s.id), l.max_responses
             FROM (
-                SELECT * FROM surveys WHERE is_active AND due_at > now() AND id > $1 ORDER BY id LIMIT $2
-            ) AS s CROSS JOIN LATERAL (
-                SELECT coalesce(max(replies), 0) AS sub_count FROM (
-                    SELECT count(*) AS replies FROM questions q JOIN replies r ON r.question_id = q.id
-                    WHERE q.survey_id = s.id GROUP BY q.id
-                ) AS counts
-            ) AS r
+                SELECT * FROM surveys s
+                WHERE is_active AND visibility = 'public' AND due_at > now() AND is_open(s) AND id > $1
+                ORDER BY id LIMIT $2
+            ) AS s LEFT JOIN response_limits l ON l.survey_id = s.id
             ORDER BY s.id",
             &[&window.after(), &window.fetch()],
         )
         .await?;
-    let page = window.page(rows.iter().map(Survey::try_from).collect::<Result<_>>()?);
-    Ok(SurveyList::new(page, "There are no active surveys".to_owned()))
+    SurveyList::new(&rows, window, "There are no active surveys".to_owned())
+}
+
+/// A survey. A draft exists for its owner alone.
+pub async fn find(db: &Db, reader: &Reader, survey: Uuid) -> Result<Survey> {
+    let row = db
+        .row_opt(
+            "-- surveys::find
+            SELECT s.*, sub_count(s.id), l.max_responses
+            FROM surveys s LEFT JOIN response_limits l ON l.survey_id = s.id
+            WHERE s.id = $1 AND (s.is_active OR s.owner_id = $2)",
+            &[&survey, &reader.user()],
+        )
+        .await?;
+    Survey::try_from(&row.ok_or_else(unknown)?)
+}
+
+/// Lock a survey of the caller's for an edit: against other edits, and against responses. Statements that follow in the
+/// transaction see all that was stored before.
+pub(crate) async fn lock(
+    transaction: &Transaction<'_>,
+    owner: &Caller,
+    survey: Uuid,
+    if_match: Option<i32>,
+) -> Result<()> {
+    let row = transaction
+        .row_opt(
+            "-- surveys::lock
+            SELECT owner_id = $2 AS owned, is_active, version FROM surveys WHERE id = $1 FOR UPDATE",
+            &[&survey, &owner.user],
+        )
+        .await?
+        .ok_or_else(unknown)?;
+    match (row.try_get("owned")?, row.try_get("is_active")?) {
+        (true, _) if if_match.is_some_and(|version| Ok(version) != row.try_get("version").map_err(drop)) => {
+            Err(Error::Stale)
+        }
+        (true, _) => Ok(()),
+        (false, true) => Err(not_permitted(owner)),
+        (false, false) => Err(unknown()),
+    }
+}
+
+/// Note that the definition of a locked survey has changed; gives its new version.
+pub(crate) async fn touch(transaction: &Transaction<'_>, survey: Uuid) -> Result<i32> {
+    let row = transaction
+        .row(
+            "-- surveys::touch
+            UPDATE surveys SET version = version + 1 WHERE id = $1 RETURNING version",
+            &[&survey],
+        )
+        .await?;
+    Ok(row.try_get("version")?)
+}
+
+/// Change a survey of the caller's; gives its new version.
+pub async fn update(
+    db: &mut Db,
+    owner: &Caller,
+    survey: Uuid,
+    edit: &Edit,
+    if_match: Option<i32>,
+) -> Result<i32> {
+    let transaction = db.begin().await?;
+    lock(&transaction, owner, survey, if_match).await?;
+    transaction
+        .rows(
+            "-- surveys::update
+            UPDATE surveys SET
+                name = coalesce($2, name),
+                description = coalesce($3, description),
+                is_active = coalesce($4, is_active),
+                opens_at = CASE WHEN $5 THEN $6 ELSE opens_at END,
+                due_at = coalesce($7, due_at),
+                visibility = coalesce($8, visibility),
+                public_stats = coalesce($9, public_stats)
+            WHERE id = $1",
+            &[
+                &survey,
+                &edit.name.as_ref().map(Name::as_str),
+                &edit.description.as_ref().map(Description::as_str),
+                &edit.is_active,
+                &edit.opens.is_set(),
+                &edit.opens.value().map(|opens| opens.0),
+                &edit.due.map(|due| due.0),
+                &edit.visibility.map(Visibility::as_str),
+                &edit.public_stats,
+            ],
+        )
+        .await?;
+    if edit.response_limit.is_set() {
+        set_limit(&transaction, survey, edit.response_limit.value().map(|limit| limit.0)).await?;
+    }
+    let version = touch(&transaction, survey).await?;
+    transaction.commit().await?;
+    Ok(version)
+}
+
+/// Set or lift the limit of a locked survey. What is taken is counted anew: without a limit nobody had kept count.
+async fn set_limit(transaction: &Transaction<'_>, survey: Uuid, limit: Option<i64>) -> Result<()> {
+    transaction
+        .rows(
+            "-- surveys::set_limit
+            WITH lifted AS (DELETE FROM response_limits WHERE survey_id = $1 AND $2 IS NULL)
+            INSERT INTO response_limits (survey_id, taken, max_responses)
+            SELECT $1, coalesce(sum(responses), 0), $2 FROM survey_counters WHERE survey_id = $1 HAVING $2 IS NOT NULL
+            ON CONFLICT (survey_id) DO UPDATE SET max_responses = excluded.max_responses",
+            &[&survey, &limit],
+        )
+        .await
+        .on_constraint("response_limits_reached", || {
+            Error::invalid("responseLimit", "there are more responses already; set isActive to false to take no more")
+        })?;
+    Ok(())
+}
+
+/// What was deleted with a survey.
+#[derive(Debug, Serialize)]
+pub struct Deleted {
+    message: &'static str,
+    questions: i64,
+    responses: i64,
+    replies: i64,
+}
+
+/// Delete a survey of the caller's with all that belongs to it.
+pub async fn delete(db: &mut Db, owner: &Caller, survey: Uuid, if_match: Option<i32>) -> Result<Deleted> {
+    let transaction = db.begin().await?;
+    lock(&transaction, owner, survey, if_match).await?;
+    // In bulk, from the leaves on: a cascade would look for the replies of each response in turn.
+    let replies = transaction
+        .row(
+            "-- surveys::delete_replies
+            WITH gone AS (
+                DELETE FROM replies r USING questions q WHERE q.survey_id = $1 AND r.question_id = q.id RETURNING r.id
+            )
+            SELECT count(*) AS n FROM gone",
+            &[&survey],
+        )
+        .await?;
+    let rest = transaction
+        .row(
+            "-- surveys::delete
+            WITH responses AS (DELETE FROM responses WHERE survey_id = $1 RETURNING single),
+                 questions AS (DELETE FROM questions WHERE survey_id = $1 RETURNING id),
+                 survey AS (DELETE FROM surveys WHERE id = $1)
+            SELECT (SELECT count(*) FROM responses WHERE NOT single) AS responses,
+                   (SELECT count(*) FROM questions) AS questions",
+            &[&survey],
+        )
+        .await?;
+    transaction.commit().await?;
+    Ok(Deleted {
+        message: "Survey was deleted",
+        questions: rest.try_get("questions")?,
+        responses: rest.try_get("responses")?,
+        replies: replies.try_get("n")?,
+    })
+}
+
+/// Copy a survey of the caller's, without its responses, as a draft.
+pub async fn duplicate(db: &mut Db, owner: &Caller, survey: Uuid, name: Option<&Name>) -> Result<Uuid> {
+    let id = Uuid::now_v7();
+    let transaction = db.begin().await?;
+    lock(&transaction, owner, survey, None).await?;
+    transaction
+        .rows(
+            "-- surveys::duplicate
+            INSERT INTO surveys (id, owner_id, name, description, is_active, opens_at, due_at, visibility, public_stats,
+                                 question_count, question_bytes)
+            SELECT $2, owner_id, coalesce($3, left('Copy of ' || name, 200)), description, false, opens_at, due_at,
+                   visibility, public_stats, question_count, question_bytes
+            FROM surveys WHERE id = $1",
+            &[&survey, &id, &name.map(Name::as_str)],
+        )
+        .await?;
+    let positions = transaction
+        .rows(
+            "-- surveys::positions\nSELECT position FROM questions WHERE survey_id = $1 ORDER BY position",
+            &[&survey],
+        )
+        .await?;
+    let ids: Vec<Uuid> = positions.iter().map(|_| Uuid::now_v7()).collect();
+    transaction
+        .rows(
+            "-- surveys::duplicate_questions
+            INSERT INTO questions (id, survey_id, position, content, type, required, reply_content)
+            SELECT new.id, $2, q.position, q.content, q.type, q.required, q.reply_content
+            FROM (SELECT *, row_number() OVER (ORDER BY position) AS place FROM questions WHERE survey_id = $1) AS q
+            JOIN unnest($3) WITH ORDINALITY AS new (id, place) USING (place)",
+            &[&survey, &id, &ids],
+        )
+        .await?;
+    transaction
+        .rows(
+            "-- surveys::duplicate_limit
+            INSERT INTO response_limits (survey_id, taken, max_responses)
+            SELECT $2, 0, max_responses FROM response_limits WHERE survey_id = $1",
+            &[&survey, &id],
+        )
+        .await?;
+    transaction.commit().await?;
+    Ok(id)
+}
+
+/// 403, with flaskForms' text.
+pub(crate) fn not_permitted(caller: &Caller) -> Error {
+    Error::Forbidden(format!("User {} not permited", caller.username))
 }
 
 /// 404, with flaskForms' text.

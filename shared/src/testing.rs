@@ -118,16 +118,16 @@ impl TestApp {
         let db = self.db().await;
         let (id, question) = (Uuid::now_v7(), Uuid::now_v7());
         db.rows(
-            "INSERT INTO surveys (id, owner_id, name, description, is_active, due_at, public_stats, question_count,
-                                  question_bytes)
-             VALUES ($1, $2, 'pets', 'About pets', true, now() + interval '1 day', false, 1, 10)",
+            "INSERT INTO surveys (id, owner_id, name, description, is_active, due_at, visibility, public_stats,
+                                  question_count, question_bytes)
+             VALUES ($1, $2, 'pets', 'About pets', true, now() + interval '1 day', 'public', false, 1, 10)",
             &[&id, &owner.id],
         )
         .await
         .unwrap();
         db.rows(
-            "INSERT INTO questions (id, survey_id, position, content, type)
-             VALUES ($1, $2, 0, 'Which pet?', 'text')",
+            "INSERT INTO questions (id, survey_id, position, content, type, required)
+             VALUES ($1, $2, 0, 'Which pet?', 'text', false)",
             &[&question, &id],
         )
         .await

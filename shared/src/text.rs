@@ -82,6 +82,15 @@ impl<'de> Deserialize<'de> for Flag {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Id(pub uuid::Uuid);
 
+impl Id {
+    /// A new one, of this moment.
+    #[must_use]
+    #[expect(clippy::new_without_default, reason = "each is another")]
+    pub fn new() -> Self {
+        Self(uuid::Uuid::now_v7())
+    }
+}
+
 impl<'de> Deserialize<'de> for Id {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = text(deserializer)?;

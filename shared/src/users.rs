@@ -4,7 +4,7 @@ use crate::{
     Error, Result,
     db::Db,
     error::OnConstraint,
-    page::{Item, Page, Window},
+    page::{Cursor, Item, Window},
     text::{Line, text},
 };
 use serde::{Deserialize, Deserializer, Serialize, de};
@@ -118,8 +118,16 @@ pub async fn strengthen(db: &Db, user: &Credentials, hash: &str) -> Result<()> {
     Ok(())
 }
 
+/// The body of a list of users.
+#[derive(Debug, Serialize)]
+pub struct UserList {
+    users: Vec<User>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<Cursor>,
+}
+
 /// All users, in the order they registered.
-pub async fn list(db: &Db, window: Window) -> Result<Page<User>> {
+pub async fn list(db: &Db, window: Window) -> Result<UserList> {
     let rows = db
         .rows(
             "-- users::list
@@ -129,7 +137,8 @@ pub async fn list(db: &Db, window: Window) -> Result<Page<User>> {
         .await?;
     let users =
         rows.iter().map(|row| Ok(User { id: row.try_get("id")?, username: row.try_get("username")? }));
-    Ok(window.page(users.collect::<Result<_>>()?))
+    let page = window.page(users.collect::<Result<_>>()?);
+    Ok(UserList { users: page.items, next: page.next })
 }
 
 /// Delete every user, with all that is theirs; answers how many there were.

@@ -59,13 +59,13 @@ async fn sub_count_is_the_most_replies_of_a_question() {
     let ada = test.user("ada").await;
     let survey = test.survey(&ada, "").await;
     let sql = "WITH second AS (
-                   INSERT INTO questions (id, survey_id, position, content, type)
-                   VALUES (gen_random_uuid(), $1, 1, 'Why?', 'text') RETURNING id
-               ), target AS (SELECT id, 2 AS number FROM second UNION ALL SELECT $2, 3)
+                   INSERT INTO questions
+                   SELECT (jsonb_populate_record(q, jsonb_build_object('id', gen_random_uuid(), 'position', 1))).*
+                   FROM questions q WHERE id = $1 RETURNING id
+               ), target AS (SELECT id, 2 AS number FROM second UNION ALL SELECT $1, 3)
                INSERT INTO replies (id, question_id, reply)
                SELECT gen_random_uuid(), id, '1' FROM target, generate_series(1, number)";
-    // The foreign key is checked at the end of the statement.
-    test.db().await.rows(sql, &[&survey.id, &survey.question]).await.unwrap();
+    test.db().await.rows(sql, &[&survey.question]).await.unwrap();
     assert_eq!(test.count("replies").await, 5);
     let answer = test.call(active_surveys, get("/surveys/active")).await;
     assert_eq!(answer.body["surveys"][0]["subCount"], 3);
@@ -76,12 +76,17 @@ async fn pages_are_complete_in_order_and_without_repetition() {
     let test = TestApp::new().await;
     let ada = test.user("ada").await;
     // Every fifth one is a draft, every seventh has ended; later ones end earlier.
-    let sql = "INSERT INTO surveys (id, owner_id, name, description, is_active, due_at, public_stats, question_count,
-                                    question_bytes)
-               SELECT ('00000000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid, $1, n::text, 'd', n % 5 > 0,
-                      now() + (CASE WHEN n % 7 = 0 THEN -1 ELSE 500 - n END) * interval '1 day', false, 0, 0
-               FROM generate_series(1, 250) AS n";
-    test.db().await.rows(sql, &[&ada.id]).await.unwrap();
+    let sql = "INSERT INTO surveys
+               SELECT (jsonb_populate_record(s, jsonb_build_object(
+                   'id', '00000000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'), 'name', n, 'is_active', n % 5 > 0,
+                   'due_at', now() + (CASE WHEN n % 7 = 0 THEN -1 ELSE 500 - n END) * interval '1 day'
+               ))).*
+               FROM surveys s, generate_series(1, 250) AS n WHERE id = $1";
+    let model = test.survey(&ada, "").await;
+    let db = test.db().await;
+    db.rows(sql, &[&model.id]).await.unwrap();
+    db.rows("DELETE FROM surveys WHERE id = $1", &[&model.id]).await.unwrap();
+    drop(db);
     let open: Vec<_> = (1..=250).filter(|n| n % 5 > 0 && n % 7 > 0).map(|n| n.to_string()).collect();
     let (mut names, mut pages, mut next) = (Vec::new(), Vec::new(), None);
     loop {

@@ -1,7 +1,8 @@
 //! `POST /questions/{idQuestion}/replies`, `POST /addreply` (anyone): reply to a question of an open survey.
 //!
 //! Parameters: `idQuestion`, `reply` (any JSON).
-//! 201 `{message, id}` · 400 `invalid_input` · 404 `not_found` · 409 `survey_closed`
+//! 201 `{message, id}` · 400 `invalid_input` · 404 `not_found` · 409 `survey_closed` ·
+//! 422 `invalid_answers`, if the question is typed
 
 use serde::Deserialize;
 use serde_json::json;

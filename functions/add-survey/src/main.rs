@@ -1,6 +1,7 @@
 //! `POST /surveys`, `POST /addsurvey` (access token): add a survey, with its questions, owned by the caller.
 //!
-//! Parameters: `name`, `dueDate`; optional `desc`, `isActive` (true), `publicStats` (false), `questions`.
+//! Parameters: `name`, `dueDate`; optional `desc`, `isActive` (true), `opensAt`, `visibility` (`public` or
+//! `unlisted`), `publicStats` (false), `responseLimit`, `questions`.
 //! 201 `{message, id}` · 400 `invalid_input` · 401 no valid access token
 
 use serde::Deserialize;
@@ -10,7 +11,7 @@ use shared::{
     due_date::DueDate,
     http,
     questions::NewQuestions,
-    surveys::{self, Description, Name, NewSurvey},
+    surveys::{self, Description, Name, NewSurvey, ResponseLimit, Visibility},
     text::Flag,
 };
 
@@ -28,7 +29,10 @@ struct Input {
     due_date: DueDate,
     desc: Option<Description>,
     is_active: Option<Flag>,
+    opens_at: Option<DueDate>,
+    visibility: Option<Visibility>,
     public_stats: Option<Flag>,
+    response_limit: Option<ResponseLimit>,
     questions: Option<NewQuestions>,
 }
 
@@ -39,8 +43,11 @@ async fn add_survey(app: App, request: Request) -> Result<Reply> {
         name: input.name,
         description: input.desc,
         is_active: input.is_active.is_none_or(|flag| flag.0),
+        opens: input.opens_at,
         due: input.due_date,
+        visibility: input.visibility.unwrap_or(Visibility::Public),
         public_stats: input.public_stats.is_some_and(|flag| flag.0),
+        response_limit: input.response_limit,
         questions: input.questions.unwrap_or_default().0,
     };
     let id = surveys::insert(&db, &caller, &survey).await?;

@@ -1,7 +1,7 @@
 //! `GET /surveys/{idSurvey}/questions`, `GET /getsurveyquestions` (anyone; of a draft its owner): the questions of a survey.
 //!
 //! Parameters: `idSurvey`.
-//! 200 `{questions}` · 400 `invalid_input` · 404 `not_found`
+//! 200 `{questions}`, with `ETag` · 400 `invalid_input` · 404 `not_found`
 
 use serde::Deserialize;
 use serde_json::json;
@@ -23,6 +23,7 @@ struct Input {
 async fn get_survey_questions(app: App, request: Request) -> Result<Reply> {
     let input: Input = http::input(&request)?;
     let (db, reader) = app.recognized(&request).await?;
-    let questions = questions::list(&db, reader.as_ref(), input.id_survey.0).await?;
-    http::ok(&json!({ "questions": questions }))
+    let found = questions::list(&db, &reader, input.id_survey.0).await;
+    let (questions, version) = found.map_err(|error| reader.explain(error))?;
+    Ok(http::tagged(http::ok(&json!({ "questions": questions }))?, version))
 }

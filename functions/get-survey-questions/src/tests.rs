@@ -12,10 +12,13 @@ async fn questions_are_listed_in_their_order() {
     let ada = test.user("ada").await;
     let survey = test.survey(&ada, "").await;
     // Neither by id nor by insertion.
-    let sql = "INSERT INTO questions (id, survey_id, position, content, type, reply_content) VALUES
-               ('00000000-0000-7000-8000-000000000002', $1, 2, E'two\nlines', 'single', '[\"cat\", 1.50, null]'),
-               ('00000000-0000-7000-8000-000000000003', $1, 1, 'Żółw?', 'text', '\"\"')";
-    test.db().await.rows(sql, &[&survey.id]).await.unwrap();
+    let sql = r#"INSERT INTO questions SELECT (jsonb_populate_record(q, other)).*
+        FROM questions q, jsonb_array_elements('[
+            {"id": "00000000-0000-7000-8000-000000000002", "position": 2, "content": "two\nlines", "type": "single",
+             "reply_content": ["cat", 1.50, null]},
+            {"id": "00000000-0000-7000-8000-000000000003", "position": 1, "content": "Żółw?", "reply_content": ""}
+        ]') AS other"#;
+    test.db().await.rows(sql, &[]).await.unwrap();
     // Another survey's question is not among them.
     test.survey(&ada, "").await;
     let expected = r#"{"questions": [

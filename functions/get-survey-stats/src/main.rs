@@ -1,11 +1,11 @@
 //! `GET /surveys/{idSurvey}/stats`, `GET /getsurveystats` (the owner, or anyone if the survey says so): the results.
 //!
 //! Parameters: `idSurvey`, which flaskForms' clients call `id`.
-//! 200 `[{id, type, votes, content, answers}]` · 400 `invalid_input` · 401 `missing_token` · 403 `forbidden` ·
+//! 200 `[{id, type, votes, content, answers, summary}]` · 400 `invalid_input` · 401 `missing_token` · 403 `forbidden` ·
 //! 404 `not_found`
 
 use serde::Deserialize;
-use shared::{App, Error, Reply, Request, Result, http, replies, text::Id};
+use shared::{App, Error, Reply, Request, Result, http, results, text::Id};
 
 #[cfg(test)]
 mod tests;
@@ -25,5 +25,6 @@ async fn get_survey_stats(app: App, request: Request) -> Result<Reply> {
     let input: Input = http::input(&request)?;
     let survey = input.id_survey.or(input.id).ok_or_else(|| Error::invalid("id", http::Blank.to_string()))?;
     let (db, reader) = app.recognized(&request).await?;
-    http::ok(&replies::stats(&db, reader.as_ref(), survey.0).await?)
+    let stats = results::stats(&db, &reader, survey.0).await.map_err(|error| reader.explain(error))?;
+    http::ok(&stats)
 }

@@ -4,12 +4,15 @@ use shared::testing::{Call, TestApp, User, get, post};
 
 /// Surveys named 1 to `number`, made in that order.
 async fn surveys(test: &TestApp, owner: &User, number: i32) {
-    let sql = "INSERT INTO surveys (id, owner_id, name, description, is_active, due_at, public_stats, question_count,
-                                    question_bytes)
-               SELECT ('00000000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid, $1, n::text, 'd', true,
-                      now() + interval '1 day', false, 0, 0
-               FROM generate_series(1, $2) AS n";
-    test.db().await.rows(sql, &[&owner.id, &number]).await.unwrap();
+    let model = test.survey(owner, "").await;
+    let sql = "INSERT INTO surveys
+               SELECT (jsonb_populate_record(s, jsonb_build_object(
+                   'id', '00000000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'), 'name', n
+               ))).*
+               FROM surveys s, generate_series(1, $2) AS n WHERE id = $1";
+    let db = test.db().await;
+    db.rows(sql, &[&model.id, &number]).await.unwrap();
+    db.rows("DELETE FROM surveys WHERE id = $1", &[&model.id]).await.unwrap();
 }
 
 fn list(user: &User) -> Call {
@@ -67,9 +70,10 @@ async fn sub_count_is_the_most_replies_of_a_question() {
     db.rows(replies, &[&other.question, &1_i32]).await.unwrap();
     let row = db
         .row(
-            "INSERT INTO questions (id, survey_id, position, content, type)
-             VALUES (gen_random_uuid(), $1, 1, 'Why?', 'text') RETURNING id::text",
-            &[&survey.id],
+            "INSERT INTO questions
+             SELECT (jsonb_populate_record(q, jsonb_build_object('id', gen_random_uuid(), 'position', 1))).*
+             FROM questions q WHERE id = $1 RETURNING id::text",
+            &[&survey.question],
         )
         .await
         .unwrap();

@@ -29,8 +29,7 @@ async fn users(app: App, request: Request) -> Result<Reply> {
     match request.method().as_str() {
         "GET" => {
             let Input { limit, after } = http::input(&request)?;
-            let page = users::list(&app.db().await?, Window::new(limit, after)).await?;
-            http::ok(&json!({ "users": page.items, "next": page.next }))
+            http::ok(&users::list(&app.db().await?, Window::new(limit, after)).await?)
         }
         "DELETE" => {
             let deleted = users::delete_all(&app.db().await?).await?;

@@ -33,6 +33,41 @@ pub struct Bearer {
     pub expires_at: DateTime<Utc>,
 }
 
+/// Whoever reads what anyone may read: a caller, or anyone, with the reason why the request proves no caller.
+#[derive(Debug)]
+pub enum Reader {
+    /// An access token proved who it is.
+    Known(Caller),
+    /// There was no token, or not a good one.
+    Anyone(Error),
+}
+
+impl Reader {
+    /// The caller, if known.
+    #[must_use]
+    pub fn caller(&self) -> Option<&Caller> {
+        match self {
+            Self::Known(caller) => Some(caller),
+            Self::Anyone(_) => None,
+        }
+    }
+
+    /// The id of the caller for SQL, where NULL is nobody.
+    pub(crate) fn user(&self) -> Option<Uuid> {
+        self.caller().map(|caller| caller.user)
+    }
+
+    /// Who sent a token that is not good, and finds nothing, is told that it is not good: an owner whose token has expired
+    /// would otherwise read that the survey doesn't exist.
+    #[must_use]
+    pub fn explain(self, error: Error) -> Error {
+        match (self, error) {
+            (Self::Anyone(refusal), Error::NotFound(_)) if refusal.code() != "missing_token" => refusal,
+            (_, error) => error,
+        }
+    }
+}
+
 impl std::ops::Deref for Caller {
     type Target = Bearer;
     fn deref(&self) -> &Bearer {
@@ -49,14 +84,12 @@ impl std::ops::Deref for Refresher {
 
 impl Caller {
     pub(crate) async fn prove(db: &Db, token: Token) -> Result<Self> {
-        token.expect(Kind::Access)?;
         Ok(Self(Bearer::of(db, token).await?))
     }
 }
 
 impl Refresher {
     pub(crate) async fn prove(db: &Db, token: Token) -> Result<Self> {
-        token.expect(Kind::Refresh)?;
         Ok(Self(Bearer::of(db, token).await?))
     }
 }
@@ -76,7 +109,7 @@ impl Bearer {
         }
         let username: Option<String> = row.try_get("username")?;
         let username =
-            username.ok_or_else(|| refused("unknown_user", "The user of this token doesn't exist"))?;
+            username.ok_or_else(|| refused("deleted_user", "The user of this token doesn't exist"))?;
         Ok(Self { user: token.user, username, jti: token.jti, expires_at: token.expires_at })
     }
 }

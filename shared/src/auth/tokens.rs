@@ -39,35 +39,35 @@ impl Kind {
     }
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize)]
 struct Claims {
     iss: String,
     sub: Uuid,
     username: String,
-    jti: Option<Uuid>,
+    jti: Uuid,
     #[serde(rename = "type")]
-    kind: Option<Kind>,
+    kind: Kind,
     iat: i64,
     nbf: i64,
     exp: i64,
 }
 
-/// A token with a good signature, of the present time. Whether it was revoked, the database knows.
+/// What is read of a token. The library checks the times and the issuer; all that may be missing is optional here, so that
+/// the client is told which claim it is.
+#[derive(Deserialize)]
+struct Verified {
+    sub: Option<Uuid>,
+    jti: Option<Uuid>,
+    #[serde(rename = "type")]
+    kind: Option<Kind>,
+    exp: Option<i64>,
+}
+
+/// A token with a good signature, of the present time, for the purpose at hand. Whether it was revoked, the database knows.
 pub(crate) struct Token {
     pub(super) user: Uuid,
     pub(super) jti: Uuid,
     pub(super) expires_at: DateTime<Utc>,
-    kind: Kind,
-}
-
-impl Token {
-    pub(super) fn expect(&self, kind: Kind) -> Result<()> {
-        match kind {
-            _ if self.kind == kind => Ok(()),
-            Kind::Access => Err(refused("wrong_token_type", "Only access tokens are allowed")),
-            Kind::Refresh => Err(refused("wrong_token_type", "Only refresh tokens are allowed")),
-        }
-    }
 }
 
 /// The keys that sign and verify.
@@ -125,8 +125,8 @@ impl Keys {
             iss: ISSUER.to_owned(),
             sub: user,
             username: username.to_owned(),
-            jti: Some(Uuid::now_v7()),
-            kind: Some(kind),
+            jti: Uuid::now_v7(),
+            kind,
             iat: now.timestamp(),
             nbf: now.timestamp(),
             exp: (now + kind.lifetime()).timestamp(),
@@ -136,8 +136,8 @@ impl Keys {
         jsonwebtoken::encode(&header, &claims, key).map_err(Error::internal)
     }
 
-    /// The token that `request` carries, if its signature and its times are good. No database is asked.
-    pub(crate) fn verify(&self, request: &Request) -> Result<Token> {
+    /// The token that `request` carries, if it is of that kind and its signature and times are good. No database is asked.
+    pub(crate) fn verify(&self, request: &Request, kind: Kind) -> Result<Token> {
         let header = request
             .headers()
             .get(header::AUTHORIZATION)
@@ -146,20 +146,33 @@ impl Keys {
         let ["Bearer", jwt] = words.as_slice() else {
             return Err(refused("invalid_token", "Bad Authorization header. Expected value 'Bearer <JWT>'"));
         };
-        self.decode(jwt).map_err(|kind| match kind {
+        let verified = self.decode(jwt).map_err(|kind| match kind {
             ErrorKind::ExpiredSignature => refused("expired_token", "Token has expired"),
             ErrorKind::ImmatureSignature => refused("invalid_token", "The token is not yet valid (nbf)"),
             ErrorKind::InvalidSignature => refused("invalid_token", "Signature verification failed"),
             ErrorKind::InvalidAlgorithm => refused("invalid_token", "The specified alg value is not allowed"),
-            ErrorKind::MissingRequiredClaim(claim) => {
-                refused("invalid_token", format!("Missing claim: {claim}"))
-            }
+            ErrorKind::InvalidIssuer => refused("invalid_token", "The token is of another issuer"),
+            ErrorKind::MissingRequiredClaim(claim) => missing(&claim),
             _ if jwt.split('.').count() != 3 => refused("invalid_token", "Not enough segments"),
             _ => refused("invalid_token", "The token is malformed"),
+        })?;
+        match (verified.kind, kind) {
+            (None, _) => return Err(refused("invalid_token", "Missing or invalid claim: type")),
+            (Some(given), _) if given == kind => {}
+            (_, Kind::Access) => return Err(refused("wrong_token_type", "Only access tokens are allowed")),
+            (_, Kind::Refresh) => return Err(refused("wrong_token_type", "Only refresh tokens are allowed")),
+        }
+        Ok(Token {
+            user: verified.sub.ok_or_else(|| missing("sub"))?,
+            jti: verified.jti.ok_or_else(|| missing("jti"))?,
+            expires_at: verified
+                .exp
+                .and_then(|seconds| DateTime::from_timestamp(seconds, 0))
+                .ok_or_else(|| missing("exp"))?,
         })
     }
 
-    fn decode(&self, jwt: &str) -> Result<Token, ErrorKind> {
+    fn decode(&self, jwt: &str) -> Result<Verified, ErrorKind> {
         let header = jsonwebtoken::decode_header(jwt).map_err(|e| match e.into_kind() {
             // An algorithm the library doesn't know, `none` among them, fails as JSON.
             ErrorKind::Json(_) => ErrorKind::InvalidAlgorithm,
@@ -172,15 +185,12 @@ impl Keys {
         validation.validate_aud = false;
         validation.set_issuer(&[ISSUER]);
         validation.set_required_spec_claims(&["exp", "nbf", "sub", "iss"]);
-        let token = jsonwebtoken::decode::<Claims>(jwt, key, &validation)
-            .map_err(jsonwebtoken::errors::Error::into_kind)?;
-        let claims = token.claims;
-        let missing = |claim: &str| ErrorKind::MissingRequiredClaim(claim.to_owned());
-        Ok(Token {
-            user: claims.sub,
-            jti: claims.jti.ok_or_else(|| missing("jti"))?,
-            expires_at: DateTime::from_timestamp(claims.exp, 0).ok_or(ErrorKind::InvalidToken)?,
-            kind: claims.kind.ok_or_else(|| missing("type"))?,
-        })
+        let token =
+            jsonwebtoken::decode(jwt, key, &validation).map_err(jsonwebtoken::errors::Error::into_kind)?;
+        Ok(token.claims)
     }
+}
+
+fn missing(claim: &str) -> Error {
+    refused("invalid_token", format!("Missing claim: {claim}"))
 }

@@ -25,7 +25,7 @@ use std::{
     time::Duration,
 };
 use tokio_postgres::{
-    Row,
+    GenericClient, Row, Statement,
     types::{ToSql, Type},
 };
 
@@ -112,16 +112,12 @@ impl Drop for Db {
 impl Db {
     /// All rows of a statement.
     pub async fn rows(&self, sql: &str, params: &[&dyn Param]) -> Result<Vec<Row>> {
-        if self.prepare {
-            let types: Vec<Type> = params.iter().map(|p| p.sql_type()).collect();
-            let statement = self.client.prepare_typed_cached(sql, &types).await?;
-            let params: Vec<&(dyn ToSql + Sync)> = params.iter().map(|p| *p as _).collect();
-            Ok(self.client.query(&statement, &params).await?)
+        let statement = if self.prepare {
+            Some(self.client.prepare_typed_cached(sql, &types(params)).await?)
         } else {
-            let params: Vec<(&(dyn ToSql + Sync), Type)> =
-                params.iter().map(|p| (*p as _, p.sql_type())).collect();
-            Ok(self.client.query_typed(sql, &params).await?)
-        }
+            None
+        };
+        rows(&**self.client, statement, sql, params).await
     }
 
     /// The row of a statement that has at most one.
@@ -131,9 +127,12 @@ impl Db {
 
     /// The row of a statement that always has one.
     pub async fn row(&self, sql: &str, params: &[&dyn Param]) -> Result<Row> {
-        self.row_opt(sql, params)
-            .await?
-            .ok_or_else(|| Error::internal("a statement that answers with a row had none"))
+        self.row_opt(sql, params).await?.ok_or_else(no_row)
+    }
+
+    /// Begin a transaction, for what one statement can't do. Dropped without a commit, it is rolled back.
+    pub async fn begin(&mut self) -> Result<Transaction<'_>> {
+        Ok(Transaction { transaction: self.client.transaction().await?, prepare: self.prepare })
     }
 
     /// The number of the newest migration that was applied.
@@ -142,4 +141,61 @@ impl Db {
             .row("-- db::schema_version\nSELECT max(version) AS version FROM refinery_schema_history", &[]);
         Ok(row.await?.try_get("version")?)
     }
+}
+
+/// Statements that are carried out together or not at all.
+pub struct Transaction<'a> {
+    transaction: deadpool_postgres::Transaction<'a>,
+    prepare: bool,
+}
+
+impl Transaction<'_> {
+    /// All rows of a statement.
+    pub async fn rows(&self, sql: &str, params: &[&dyn Param]) -> Result<Vec<Row>> {
+        let statement = if self.prepare {
+            Some(self.transaction.prepare_typed_cached(sql, &types(params)).await?)
+        } else {
+            None
+        };
+        rows(&*self.transaction, statement, sql, params).await
+    }
+
+    /// The row of a statement that has at most one.
+    pub async fn row_opt(&self, sql: &str, params: &[&dyn Param]) -> Result<Option<Row>> {
+        Ok(self.rows(sql, params).await?.pop())
+    }
+
+    /// The row of a statement that always has one.
+    pub async fn row(&self, sql: &str, params: &[&dyn Param]) -> Result<Row> {
+        self.row_opt(sql, params).await?.ok_or_else(no_row)
+    }
+
+    /// Carry it all out.
+    pub async fn commit(self) -> Result<()> {
+        Ok(self.transaction.commit().await?)
+    }
+}
+
+fn types(params: &[&dyn Param]) -> Vec<Type> {
+    params.iter().map(|p| p.sql_type()).collect()
+}
+
+async fn rows(
+    client: &impl GenericClient,
+    prepared: Option<Statement>,
+    sql: &str,
+    params: &[&dyn Param],
+) -> Result<Vec<Row>> {
+    Ok(if let Some(statement) = prepared {
+        let params: Vec<&(dyn ToSql + Sync)> = params.iter().map(|p| *p as _).collect();
+        client.query(&statement, &params).await?
+    } else {
+        let params: Vec<(&(dyn ToSql + Sync), Type)> =
+            params.iter().map(|p| (*p as _, p.sql_type())).collect();
+        client.query_typed(sql, &params).await?
+    })
+}
+
+fn no_row() -> Error {
+    Error::internal("a statement that answers with a row had none")
 }

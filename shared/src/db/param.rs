@@ -1,6 +1,7 @@
 //! Statement parameters that know their PostgreSQL type.
 
 use chrono::{DateTime, Utc};
+use rust_decimal::Decimal;
 use serde_json::Value;
 use tokio_postgres::types::{ToSql, Type};
 use uuid::Uuid;
@@ -39,12 +40,20 @@ macro_rules! params {
 
 params! {
     bool: BOOL, BOOL_ARRAY;
+    i16: INT2, INT2_ARRAY;
     i32: INT4, INT4_ARRAY;
     i64: INT8, INT8_ARRAY;
     &str: TEXT, TEXT_ARRAY;
     String: TEXT, TEXT_ARRAY;
     Uuid: UUID, UUID_ARRAY;
     DateTime<Utc>: TIMESTAMPTZ, TIMESTAMPTZ_ARRAY;
-    Value: JSONB, JSONB_ARRAY;
-    &Value: JSONB, JSONB_ARRAY;
+    Decimal: NUMERIC, NUMERIC_ARRAY;
+    Value: JSON, JSON_ARRAY;
+    &Value: JSON, JSON_ARRAY;
+}
+
+impl Param for Option<Vec<u8>> {
+    fn sql_type(&self) -> Type {
+        Type::BYTEA
+    }
 }

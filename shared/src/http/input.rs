@@ -7,12 +7,12 @@ use crate::{
 };
 use lambda_http::{Request, RequestExt};
 use serde::{
-    Deserializer,
+    Deserialize, Deserializer,
     de::{DeserializeOwned, DeserializeSeed, MapAccess, Visitor, value::StrDeserializer},
     forward_to_deserialize_any,
 };
 use serde_json::{Map, Value};
-use std::fmt;
+use std::{fmt, marker::PhantomData};
 
 /// The parameters that flaskForms' clients send as HTTP headers.
 const HEADERS: [&str; 12] = [
@@ -31,7 +31,7 @@ const HEADERS: [&str; 12] = [
 ];
 
 /// The parameters that are any JSON, where a blank text is a value like another.
-const DOCUMENTS: [&str; 3] = ["questions", "replyContent", "reply"];
+const DOCUMENTS: [&str; 4] = ["questions", "replyContent", "reply", "answers"];
 
 /// Fill `T`, a struct of parameters, from the path, the JSON body, the query and flaskForms' headers; the first that
 /// has the name wins. Names are camelCase, and the all-lower-case spelling is accepted. Blank text counts as missing,
@@ -175,13 +175,70 @@ impl<'de> Deserializer<'de> for Missing {
         visitor.visit_none()
     }
 
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Fault> {
+        if name == CHANGE { visitor.visit_none() } else { self.deserialize_any(visitor) }
+    }
+
     fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Fault> {
         Err(Fault::Text(Blank.to_string()))
     }
 
     forward_to_deserialize_any! {
         bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct
-        newtype_struct seq tuple tuple_struct struct map enum identifier ignored_any
+        seq tuple tuple_struct struct map enum identifier ignored_any
+    }
+}
+
+/// What an edit says of something that can also be nothing: leave it, or set it to a value, or to none.
+#[derive(Debug)]
+pub enum Change<T> {
+    /// The client didn't mention it.
+    Keep,
+    /// The client sent a value, or `null`.
+    Set(Option<T>),
+}
+
+impl<T> Change<T> {
+    /// Whether there is anything to change.
+    pub fn is_set(&self) -> bool {
+        matches!(self, Self::Set(_))
+    }
+
+    /// The new value, if there is one.
+    pub fn value(&self) -> Option<&T> {
+        match self {
+            Self::Keep | Self::Set(None) => None,
+            Self::Set(Some(value)) => Some(value),
+        }
+    }
+}
+
+/// The name by which [`Missing`] knows a [`Change`], for which it is good.
+const CHANGE: &str = "Change";
+
+impl<'de, T: DeserializeOwned> Deserialize<'de> for Change<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ChangeVisitor<T>(PhantomData<T>);
+        impl<'de, T: DeserializeOwned> Visitor<'de> for ChangeVisitor<T> {
+            type Value = Change<T>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a value or null")
+            }
+            fn visit_none<E>(self) -> Result<Change<T>, E> {
+                Ok(Change::Keep)
+            }
+            fn visit_newtype_struct<D: Deserializer<'de>>(
+                self,
+                deserializer: D,
+            ) -> Result<Change<T>, D::Error> {
+                Option::deserialize(deserializer).map(Change::Set)
+            }
+        }
+        deserializer.deserialize_newtype_struct(CHANGE, ChangeVisitor(PhantomData))
     }
 }
 

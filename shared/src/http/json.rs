@@ -28,6 +28,12 @@ pub(super) fn parameters(request: &Request) -> Result<Map<String, Value>> {
             .map(|(name, value)| (name.into_owned(), Value::String(value.into_owned())))
             .collect());
     }
+    // How serde_json passes numbers and raw texts on inside: what looks like it must not come from outside.
+    if text.contains("$serde_json::private") {
+        return Err(Error::Malformed(
+            "The body must not have names that begin with $serde_json::private".to_owned(),
+        ));
+    }
     match serde_json::from_str(text) {
         Ok(Value::Object(parameters)) => Ok(parameters),
         Ok(Value::Null) => Ok(Map::new()),
@@ -47,7 +53,7 @@ fn is_form(request: &Request) -> bool {
 }
 
 /// What can't be stored or shown safely anywhere in a document: control characters other than tab and line breaks
-/// (PostgreSQL refuses NUL), numbers beyond what a `numeric` holds, and nesting that exhausts a parser.
+/// (PostgreSQL refuses NUL), numbers that are none to other programs, and nesting that exhausts a parser.
 pub(super) fn check(value: &Value) -> Result<(), String> {
     nested(value, 0)
 }
