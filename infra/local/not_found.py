@@ -6,6 +6,7 @@ It answers as API Gateway does. Without it, such a request would wait for ever.
 import http.client
 import json
 import os
+from contextlib import suppress
 
 ANSWER = {"statusCode": 404, "headers": {"content-type": "application/json"}, "body": '{"message":"Not Found"}',
           "multiValueHeaders": {}, "cookies": [], "isBase64Encoded": False}
@@ -21,6 +22,7 @@ def call(method, what, body=None):
     return response.headers
 
 
-while True:
-    request = call("GET", "next")["lambda-runtime-aws-request-id"]
-    call("POST", f"{request}/response", json.dumps(ANSWER))
+with suppress(OSError, http.client.HTTPException):  # the gateway has ended
+    while True:
+        request = call("GET", "next")["lambda-runtime-aws-request-id"]
+        call("POST", f"{request}/response", json.dumps(ANSWER))

@@ -8,7 +8,6 @@ Both start the server, run CMD, stop the server and return CMD's exit code. Wher
 that database and nothing is started. Sessions share the project's server; the last one to leave stops it.
 """
 
-import ctypes
 import fcntl
 import hashlib
 import importlib.util
@@ -19,17 +18,17 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
+import processes
 from unprivileged import identity
 
 ROOT = Path(__file__).resolve().parents[2]
 SOCKET = ".s.PGSQL.5432"
 LONGEST_SOCKET = 103  # bytes, on macOS; 107 on Linux
 PATIENCE = 60  # seconds, for a start (which may have to recover from a crash) or a stop
-SIGNALS = signal.SIGINT, signal.SIGTERM, signal.SIGHUP
 
 # The same language everywhere, and none of the user's PG… variables: they are meant for other servers.
 ENV = {k: v for k, v in os.environ.items() if not k.startswith("PG")} | {"LC_ALL": "C"}
@@ -52,17 +51,12 @@ def lock(file, how=fcntl.LOCK_EX, wait=True):
         return False
 
 
-def end_with_us(how=signal.SIGTERM):
-    """Called in a child process: have Linux end it when this script is gone, even by kill -9."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(1, how)  # PR_SET_PDEATHSIG
-
-
 def socket_dir(home):
     """`home`, or where a socket can't have its path, a short private directory named after it."""
     name = "canvass-" + hashlib.sha256(os.fsencode(home)).hexdigest()[:12]
     places = home, Path(tempfile.gettempdir(), name), Path("/tmp", name)
-    place = next(p for p in places if len(os.fsencode(p / SOCKET)) <= LONGEST_SOCKET and "," not in str(p))  # a list of hosts
+    # A comma would make two hosts of it.
+    place = next(p for p in places if len(os.fsencode(p / SOCKET)) <= LONGEST_SOCKET and "," not in str(p))
     place.mkdir(mode=0o700, exist_ok=True)
     state, owner = place.lstat(), home.stat().st_uid
     # Whoever gets in is trusted, and in a temporary directory anybody could have made it before us.
@@ -77,14 +71,18 @@ def initialise(home, become):
     """Make home/data with the database `canvass` in it, complete or not at all."""
     for interrupted in home.glob("new-*"):
         shutil.rmtree(interrupted, ignore_errors=True)
-    new, options = Path(tempfile.mkdtemp(dir=home, prefix="new-")), dict(preexec_fn=become, env=ENV, capture_output=True, text=True)
+    new = Path(tempfile.mkdtemp(dir=home, prefix="new-"))
     os.chown(new, home.stat().st_uid, -1)
-    done = subprocess.run([program("initdb"), "-D", new, "--username=canvass", "--auth=trust", "--encoding=UTF8",
-                           "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--no-sync"], **options)
-    if done.returncode == 0:
-        done = subprocess.run([program("postgres"), "--single", "-F", "-D", new, "postgres"], input="CREATE DATABASE canvass", **options)
-    if done.returncode:
-        sys.exit(f"PostgreSQL could not be set up in {home}:\n{done.stdout}{done.stderr}")
+
+    def attempt(*command, text=""):
+        done = subprocess.run(command, preexec_fn=become, env=ENV, input=text, capture_output=True, text=True)
+        if done.returncode:
+            sys.exit(f"PostgreSQL could not be set up in {home}:\n{done.stdout}{done.stderr}")
+
+    # Without waiting for the disk: at worst, a power cut in the first minute costs an empty database.
+    attempt(program("initdb"), "-D", new, "--username=canvass", "--auth=trust", "--encoding=UTF8", "--no-sync",
+            "--locale-provider=builtin", "--builtin-locale=C.UTF-8")
+    attempt(program("postgres"), "--single", "-F", "-D", new, "postgres", text="CREATE DATABASE canvass")
     new.rename(home / "data")
 
 
@@ -110,7 +108,7 @@ def start(home, sockets, become, durable, alive):
         if become:
             become()
         if not durable:  # no later session would find it
-            end_with_us(signal.SIGQUIT)
+            processes.end_with_us(signal.SIGQUIT)
 
     with open(home / "server.log", "w") as log:  # a session of its own, so that Ctrl-C doesn't stop it before CMD
         return subprocess.Popen([program("postgres"), "-D", home / "data", *(f"--{k}={v}" for k, v in settings.items())],
@@ -139,7 +137,9 @@ def server(home, durable=True):
     """A running server with its data in `home`; gives its URL."""
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
     process = None
-    with open(home / "start.lock", "w") as turn, open(home / "users.lock", "w") as using, open(home / "alive.lock", "w") as alive:
+    names = "start.lock", "users.lock", "alive.lock"
+    with ExitStack() as files:
+        turn, using, alive = (files.enter_context(open(home / name, "w")) for name in names)
         lock(turn)  # one session at a time starts or stops
         lock(using, fcntl.LOCK_SH)
         become, sockets = identity(program("postgres"), home), socket_dir(home)
@@ -158,7 +158,7 @@ def server(home, durable=True):
             lock(turn, fcntl.LOCK_UN)
             yield f"postgresql://canvass@{quote(str(sockets), safe='')}/canvass"
         finally:
-            on_signals(signal.SIG_IGN)  # a second Ctrl-C must not cut this short
+            processes.finish()
             alive.close()
             lock(turn)
             if lock(using, wait=False):  # nobody else is using it
@@ -193,40 +193,11 @@ def throwaway():
         shutil.rmtree(home, ignore_errors=True)
 
 
-def on_signals(handler):
-    """What to do when told to stop. Under nohup, losing the terminal stays no reason to."""
-    for one in SIGNALS:
-        if one != signal.SIGHUP or signal.getsignal(one) != signal.SIG_IGN:
-            signal.signal(one, handler)
-
-
-def leave(number, _):
-    """The handler that stops by an exception, so that every `finally` runs."""
-    sys.exit(128 + number)
-
-
-def run(command, **env):
-    """Run a command until it ends by itself; its exit code."""
-    try:
-        child = subprocess.Popen(command, env=os.environ | env)
-    except OSError as e:
-        print(f"{command[0]}: {e.strerror}", file=sys.stderr)
-        return 127
-
-    def pass_on(number, _):
-        if number != signal.SIGINT or not os.isatty(0):  # a terminal sends its Ctrl-C to the command as well
-            child.send_signal(number)
-
-    on_signals(pass_on)
-    code = child.wait()
-    return code if code >= 0 else 128 - code
-
-
 if __name__ == "__main__":
     modes = {"run": (persistent, "DATABASE_URL"), "throwaway": (throwaway, "TEST_DATABASE_URL")}
     if len(sys.argv) < 4 or sys.argv[1] not in modes or sys.argv[2] != "--":
         sys.exit(__doc__)
     database, variable = modes[sys.argv[1]]
-    on_signals(leave)
+    processes.on_signals(processes.leave)
     with database() as url:
-        sys.exit(run(sys.argv[3:], **{variable: url}))
+        sys.exit(processes.run(sys.argv[3:], **{variable: url}))
