@@ -5,7 +5,7 @@ SHELL := bash
 VENV  := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run migrate test e2e check fmt lint build clean
+.PHONY: help run migrate test e2e check fmt lint recount bench build infra-check rehearse deploy clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -23,7 +23,7 @@ test: $(VENV)/.done ## Run the whole test suite on a throwaway PostgreSQL, then 
 e2e: $(VENV)/.done ## Run the journeys and the recorded exchanges of flaskForms over HTTP
 	@$(VENV)/python infra/local/run.py exec -- cargo test --locked -p e2e --features http
 
-check: fmt-check lint test ## What CI runs: format, lints, documentation, all tests
+check: fmt-check lint test infra-check ## What CI runs: format, lints, documentation, all tests, the deployment's rules
 
 fmt: ## Format the code
 	cargo fmt
@@ -36,15 +36,42 @@ lint: ## Lints and documentation, warnings denied
 	cargo clippy --workspace --all-targets --all-features --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --document-private-items --quiet
 
-build: $(VENV)/.done ## Build the release binaries for Lambda into target/lambda (ARCH=arm64 or x86_64)
-	PATH="$(CURDIR)/$(VENV):$$PATH" cargo lambda build --release --locked $(if $(filter arm64,$(ARCH)),--arm64)
+recount: $(VENV)/.done ## Compute every counter of the local database (or the one at DATABASE_URL) anew, and compare
+	@$(VENV)/python infra/local/postgres.py run -- cargo run --quiet -p shared --features migrations --example recount
+
+bench: $(VENV)/.done build ## Measure what the design promises, as ratios of one run
+	@cargo build --quiet --release --locked --manifest-path infra/bench/bare/Cargo.toml --target-dir target/bench
+	@$(VENV)/python infra/local/postgres.py throwaway -- $(VENV)/python infra/bench/bench.py
+
+build: $(VENV)/.done ## Build the functions for Lambda into target/lambda (ARCH=arm64 for that; this machine's otherwise)
+	@PATH="$(CURDIR)/$(VENV):$$PATH" cargo lambda build --release --locked $(if $(filter arm64,$(ARCH)),--arm64)
+
+infra-check: .venv-infra/.done ## Lint the deployment and prove its rules, without an account
+	@.venv-infra/bin/python infra/check/check.py
+	@.venv-infra/bin/python infra/check/mutants.py
+
+rehearse: $(VENV)/.done .venv-rehearse/.done build ## Deploy to an emulator with the release binaries, and use it
+	@JOURNEY="cargo test --locked -p e2e --features http --test journey" \
+		$(VENV)/python infra/local/postgres.py throwaway -- .venv-rehearse/bin/python infra/rehearse/rehearse.py
+
+DEPLOY_ARCH = $(or $(ARCH),arm64)
+deploy: .venv-infra/.done ## Build, check and deploy to AWS: STAGE=dev or prod (ARCH=arm64 or x86_64)
+	@test -n "$(filter dev prod,$(STAGE))" || { echo "make deploy STAGE=dev, or STAGE=prod"; exit 2; }
+	@$(MAKE) --no-print-directory build ARCH=$(DEPLOY_ARCH)
+	@.venv-infra/bin/python infra/check/check.py --binaries target/lambda --architecture $(DEPLOY_ARCH)
+	@printf 'SchemaVersion = "%s"\nArchitecture = "%s"\n' \
+		"$$(cat migrations/*.sql functions/migrate/src/*.rs | git hash-object --stdin)" $(DEPLOY_ARCH) > target/deployment.toml
+	@SAM_CLI_TELEMETRY=0 .venv-infra/bin/sam deploy --template-file infra/template.yaml --config-env $(STAGE)
 
 clean: ## Remove what was built and installed; the data in .local stays
 	rm -rf target .venv .venv-* infra/build
 
 # An interrupted installation leaves no mark, and is done again.
 $(VENV)/.done: infra/local/requirements.txt
-	@echo "Installing the local tools into .venv …"
-	@python3 -m venv .venv
-	@$(VENV)/pip install --quiet --disable-pip-version-check --requirement $<
+.venv-infra/.done: infra/requirements.txt
+.venv-rehearse/.done: infra/rehearse/requirements.txt
+$(VENV)/.done .venv-infra/.done .venv-rehearse/.done:
+	@echo "Installing the tools of $(@D) …"
+	@python3 -m venv $(@D)
+	@$(@D)/bin/pip install --quiet --disable-pip-version-check --requirement $<
 	@touch $@

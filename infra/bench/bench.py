@@ -2,8 +2,8 @@
 """Measures what the design promises, as ratios of one run on one machine: `make bench`.
 
 A function is driven as Lambda drives it: this program is its Runtime API, hands it one event after another over loopback
-and takes the time until the answer is back. Needs DATABASE_URL (a fresh database of the server that
-infra/local/postgres.py starts) and the release binaries of `make build`.
+and takes the time until the answer is back. Needs the release binaries of `make build`, and runs on the database at
+TEST_DATABASE_URL, which infra/local/postgres.py makes.
 """
 
 import json
@@ -17,6 +17,10 @@ import uuid
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "infra" / "local"))
+from postgres import program  # noqa: E402 (the path comes first)
+
+URL = os.environ["TEST_DATABASE_URL"]
 BARE = ROOT / "target" / "bench" / "release"
 SECRET = "a key for measuring, which is long enough"
 EVENT = {
@@ -38,7 +42,7 @@ class Function:
         port = self.server.getsockname()[1]
         started = time.perf_counter()
         self.process = subprocess.Popen([binary], stdout=subprocess.DEVNULL, env={
-            "DATABASE_URL": os.environ["DATABASE_URL"], "JWT_SECRET_KEY": SECRET, "AWS_LAMBDA_LOG_LEVEL": "ERROR",
+            "DATABASE_URL": URL, "JWT_SECRET_KEY": SECRET, "AWS_LAMBDA_LOG_LEVEL": "ERROR",
             "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{port}", "AWS_LAMBDA_FUNCTION_NAME": Path(binary).parent.name,
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "128", "AWS_LAMBDA_FUNCTION_VERSION": "1", **env,
         })
@@ -126,7 +130,7 @@ def ask(name, *args, **kwargs):
 
 
 def sql(*statements):
-    subprocess.run([os.environ["PSQL"], "-qv", "ON_ERROR_STOP=1", os.environ["DATABASE_URL"]],
+    subprocess.run([program("psql"), "-qv", "ON_ERROR_STOP=1", URL],
                    input=";\n".join(statements), text=True, check=True, stdout=subprocess.DEVNULL)
 
 
@@ -186,6 +190,8 @@ def popular_survey(replies):
 
 
 def main():
+    subprocess.run(["cargo", "run", "--quiet", "-p", "shared", "--features", "migrations", "--example", "migrate"],
+                   cwd=ROOT, env=os.environ | {"DATABASE_URL": URL}, check=True)
     print(f"{'':58} {'canvass':>11} {'against':>11}")
     kept = []
     health = function("health")

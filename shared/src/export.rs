@@ -177,7 +177,7 @@ pub async fn page(
     let mut responses = Vec::with_capacity(rows.len());
     for row in &rows {
         let Some(id) = row.try_get("id")? else { break };
-        if !responses.is_empty() && row.try_get::<_, rust_decimal::Decimal>("bytes")? > MAX_BYTES.into() {
+        if !responses.is_empty() && row.try_get::<_, i64>("bytes")? > MAX_BYTES {
             break;
         }
         let answers: Option<Value> = row.try_get("answers")?;

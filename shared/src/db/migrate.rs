@@ -15,10 +15,14 @@ const LOCK: i64 = 0x6361_6e76_6173_7300;
 /// Bring the database to the newest schema. Answers how many migrations were applied.
 ///
 /// # Errors
-/// When a statement fails (its migration is rolled back whole) or an applied migration was edited since.
+/// When a statement fails (its migration is rolled back whole), or an applied migration was edited since.
 pub async fn run(client: &mut Client) -> Result<usize> {
     client.execute("SELECT pg_advisory_lock($1)", &[&LOCK]).await?;
-    let report = embedded::migrations::runner().set_target(Target::Latest).run_async(client).await;
+    let runner = embedded::migrations::runner()
+        .set_target(Target::Latest)
+        // An older release on a newer database, as after a rollback: migrations only expand, so it works.
+        .set_abort_missing(false);
+    let report = runner.run_async(client).await;
     client.execute("SELECT pg_advisory_unlock($1)", &[&LOCK]).await?;
     Ok(report.map_err(Error::internal)?.applied_migrations().len())
 }
