@@ -2,7 +2,6 @@
 # Needs Rust, Python 3 and make; everything else is installed into .venv* and target/ by the targets below.
 
 SHELL := bash
-VENV  := .venv/bin
 
 .DEFAULT_GOAL := help
 .PHONY: help run migrate test e2e check fmt lint recount bench build infra-check rehearse deploy clean
@@ -10,18 +9,18 @@ VENV  := .venv/bin
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
 
-run: $(VENV)/.done ## Run everything here: PostgreSQL, migrations, all functions on http://localhost:9000 (PORT=… to change)
-	@$(VENV)/python infra/local/run.py
+run: .venv/.done ## Run everything here: PostgreSQL, migrations, all functions on http://localhost:9000 (PORT=… to change)
+	@.venv/bin/python infra/local/run.py
 
-migrate: $(VENV)/.done ## Bring the local database (or the one at DATABASE_URL) to the newest schema
-	@$(VENV)/python infra/local/postgres.py run -- cargo run --quiet -p shared --features migrations --example migrate
+migrate: .venv/.done ## Bring the local database (or the one at DATABASE_URL) to the newest schema
+	@.venv/bin/python infra/local/postgres.py run -- cargo run --quiet -p shared --features migrations --example migrate
 
-test: $(VENV)/.done ## Run the whole test suite on a throwaway PostgreSQL, then the journeys over HTTP
-	@$(VENV)/python infra/local/postgres.py throwaway -- cargo test --workspace --locked
+test: .venv/.done ## Run the whole test suite on a throwaway PostgreSQL, then the journeys over HTTP
+	@.venv/bin/python infra/local/postgres.py throwaway -- cargo test --workspace --locked
 	@$(MAKE) --no-print-directory e2e
 
-e2e: $(VENV)/.done ## Run the journeys and the recorded exchanges of flaskForms over HTTP
-	@$(VENV)/python infra/local/run.py exec -- cargo test --locked -p e2e --features http
+e2e: .venv/.done ## Run the journeys and the recorded exchanges of flaskForms over HTTP
+	@.venv/bin/python infra/local/run.py exec -- cargo test --locked -p e2e --features http
 
 check: fmt-check lint test infra-check ## What CI runs: format, lints, documentation, all tests, the deployment's rules
 
@@ -36,23 +35,23 @@ lint: ## Lints and documentation, warnings denied
 	cargo clippy --workspace --all-targets --all-features --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --document-private-items --quiet
 
-recount: $(VENV)/.done ## Compute every counter of the local database (or the one at DATABASE_URL) anew, and compare
-	@$(VENV)/python infra/local/postgres.py run -- cargo run --quiet -p shared --features migrations --example recount
+recount: .venv/.done ## Compute every counter of the local database (or the one at DATABASE_URL) anew, and compare
+	@.venv/bin/python infra/local/postgres.py run -- cargo run --quiet -p shared --features migrations --example recount
 
-bench: $(VENV)/.done build ## Measure what the design promises, as ratios of one run
+bench: .venv/.done build ## Measure what the design promises, as ratios of one run
 	@cargo build --quiet --release --locked --manifest-path infra/bench/bare/Cargo.toml --target-dir target/bench
-	@$(VENV)/python infra/local/postgres.py throwaway -- $(VENV)/python infra/bench/bench.py
+	@.venv/bin/python infra/local/postgres.py throwaway -- .venv/bin/python infra/bench/bench.py
 
-build: $(VENV)/.done ## Build the functions for Lambda into target/lambda (ARCH=arm64 for that; this machine's otherwise)
-	@PATH="$(CURDIR)/$(VENV):$$PATH" cargo lambda build --release --locked $(if $(filter arm64,$(ARCH)),--arm64)
+build: .venv/.done ## Build the functions for Lambda into target/lambda (ARCH=arm64 for that; this machine's otherwise)
+	@PATH="$(CURDIR)/.venv/bin:$$PATH" cargo lambda build --release --locked $(if $(filter arm64,$(ARCH)),--arm64)
 
 infra-check: .venv-infra/.done ## Lint the deployment and prove its rules, without an account
 	@.venv-infra/bin/python infra/check/check.py
 	@.venv-infra/bin/python infra/check/mutants.py
 
-rehearse: $(VENV)/.done .venv-rehearse/.done build ## Deploy to an emulator with the release binaries, and use it
+rehearse: .venv/.done .venv-rehearse/.done build ## Deploy to an emulator with the release binaries, and use it
 	@JOURNEY="cargo test --locked -p e2e --features http --test journey" \
-		$(VENV)/python infra/local/postgres.py throwaway -- .venv-rehearse/bin/python infra/rehearse/rehearse.py
+		.venv/bin/python infra/local/postgres.py throwaway -- .venv-rehearse/bin/python infra/rehearse/rehearse.py
 
 DEPLOY_ARCH = $(or $(ARCH),arm64)
 deploy: .venv-infra/.done ## Build, check and deploy to AWS: STAGE=dev or prod (ARCH=arm64 or x86_64)
@@ -67,10 +66,10 @@ clean: ## Remove what was built and installed; the data in .local stays
 	rm -rf target .venv .venv-* infra/build
 
 # An interrupted installation leaves no mark, and is done again.
-$(VENV)/.done: infra/local/requirements.txt
+.venv/.done: infra/local/requirements.txt
 .venv-infra/.done: infra/requirements.txt
 .venv-rehearse/.done: infra/rehearse/requirements.txt
-$(VENV)/.done .venv-infra/.done .venv-rehearse/.done:
+.venv/.done .venv-infra/.done .venv-rehearse/.done:
 	@echo "Installing the tools of $(@D) …"
 	@python3 -m venv $(@D)
 	@$(@D)/bin/pip install --quiet --disable-pip-version-check --requirement $<
