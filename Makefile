@@ -22,14 +22,20 @@ test: .venv/.done ## Run the whole test suite on a throwaway PostgreSQL, then th
 e2e: .venv/.done ## Run the journeys and the recorded exchanges of flaskForms over HTTP
 	@.venv/bin/python infra/local/run.py exec -- cargo test --locked -p e2e --features http
 
-check: fmt-check lint test infra-check ## What CI runs: format, lints, documentation, all tests, the deployment's rules
+check: fmt-check migrations-check lint infra-check test ## What CI runs: format, lints, documentation, all tests, the deployment's rules
 
 fmt: ## Format the code
 	cargo fmt
 
-.PHONY: fmt-check
+.PHONY: fmt-check migrations-check
 fmt-check:
 	cargo fmt --check
+
+# Migrations that have landed are never edited.
+migrations-check:
+	@base=$$(git merge-base HEAD origin/main 2>/dev/null || true); test -z "$$base" || \
+		! git diff --name-only --diff-filter=MDR "$$base" -- 'migrations/V*.sql' | grep . || \
+		{ echo "These have landed: write the next migration instead"; exit 1; }
 
 lint: ## Lints and documentation, warnings denied
 	cargo clippy --workspace --all-targets --all-features --locked -- -D warnings
