@@ -162,11 +162,7 @@ pub async fn page(
         )
         .await?;
     let first = rows.first().ok_or_else(surveys::unknown)?;
-    match (first.try_get("owned")?, first.try_get("is_active")?) {
-        (true, _) => {}
-        (false, true) => return Err(surveys::not_permitted(owner)),
-        (false, false) => return Err(surveys::unknown()),
-    }
+    surveys::must_own(first, owner)?;
     let version = first.try_get("version")?;
     if format == Format::Csv && after.is_some_and(|position| position.version != version) {
         let text = "The survey was edited during the download, and its columns may be others: begin again";

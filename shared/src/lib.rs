@@ -18,6 +18,8 @@ pub mod http;
 mod logs;
 pub mod page;
 pub mod questions;
+#[cfg(feature = "migrations")]
+pub mod recount;
 pub mod replies;
 pub mod responses;
 pub mod results;

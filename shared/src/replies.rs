@@ -3,7 +3,7 @@
 use crate::{
     Error, Result,
     db::Db,
-    responses::{self, Answer, Stored},
+    responses::{self, Answer, Openness, Stored},
     rules::{Fault, Rules},
 };
 use serde::{Deserialize, Deserializer, de};
@@ -45,7 +45,9 @@ pub async fn insert(db: &Db, question: Uuid, reply: &Reply) -> Result<Uuid> {
                            is_open(s) AS open, s.opens_at > now() AS early
                     FROM questions q JOIN surveys s ON s.id = q.survey_id
                     WHERE q.id = $1
-                    FOR KEY SHARE OF s, q
+                    -- Of an edit that it waited for, a weaker lock would see the survey's new version and the question's old
+                    -- rules.
+                    FOR KEY SHARE OF s FOR SHARE OF q
                 ), custom AS (
                     SELECT question_id, survey_id FROM target WHERE open AND type <> ALL ($2)
                 ), response AS (
@@ -65,7 +67,7 @@ pub async fn insert(db: &Db, question: Uuid, reply: &Reply) -> Result<Uuid> {
         if row.try_get("stored")? {
             return Ok(id);
         }
-        responses::must_be_open(&row)?;
+        Openness::try_from(&row)?.required()?;
         let r#type: String = row.try_get("type")?;
         let rules = Rules::parse(&r#type, row.try_get::<_, Option<Value>>("reply_content")?.as_ref());
         let rules = rules.map_err(Error::internal)?;

@@ -103,7 +103,10 @@ pub async fn submit(db: &Db, survey: Uuid, id: Uuid, answers: &Answers) -> Resul
                 ))
             };
         }
-        form.must_be_open()?;
+        form.openness.required()?;
+        if form.full {
+            return Err(full());
+        }
         let checked = form.check(answers)?;
         let new = New { id, survey, version: form.version, hash: Some(hash.clone()) };
         if let Stored::At(created_at) = store(db, &new, &checked).await? {
@@ -121,7 +124,8 @@ pub(crate) fn overtaken() -> Error {
 /// A survey as it is to be answered.
 struct Form {
     version: i32,
-    open: Result<(), Error>,
+    openness: Openness,
+    full: bool,
     twin: Option<Twin>,
     questions: Vec<(Uuid, bool, Rules)>,
 }
@@ -159,25 +163,19 @@ impl Form {
             }),
             None => None,
         };
-        let open = match first.try_get::<_, Option<bool>>("full")? {
-            Some(true) => must_be_open(first).and(Err(full())),
-            _ => must_be_open(first),
-        };
         let mut questions = Vec::with_capacity(rows.len());
         for row in &rows {
             if let Some(id) = row.try_get("id")? {
                 questions.push((id, row.try_get("required")?, rules(row)?));
             }
         }
-        Ok(Self { version: first.try_get("version")?, open, twin, questions })
-    }
-
-    fn must_be_open(&self) -> Result<()> {
-        match &self.open {
-            Ok(()) => Ok(()),
-            Err(Error::Conflict(code, text)) => Err(Error::Conflict(code, text.clone())),
-            Err(other) => Err(Error::internal(other.to_string())),
-        }
+        Ok(Self {
+            version: first.try_get("version")?,
+            openness: Openness::try_from(first)?,
+            full: first.try_get::<_, Option<bool>>("full")?.unwrap_or(false),
+            twin,
+            questions,
+        })
     }
 
     /// Every question in turn; what is left over belongs to none.
@@ -221,14 +219,38 @@ fn rules(row: &Row) -> Result<Rules> {
     Rules::parse(row.try_get("type")?, reply_content.as_ref()).map_err(Error::internal)
 }
 
-/// 409 unless the row says `open`.
-pub(crate) fn must_be_open(row: &Row) -> Result<()> {
-    if row.try_get("open")? {
-        return Ok(());
+/// Whether a survey takes replies at this moment.
+#[derive(Clone, Copy)]
+pub(crate) enum Openness {
+    /// It does.
+    Open,
+    /// It will, later.
+    Early,
+    /// It is inactive or past due.
+    Closed,
+}
+
+impl TryFrom<&Row> for Openness {
+    type Error = Error;
+    fn try_from(row: &Row) -> Result<Self> {
+        Ok(match (row.try_get("open")?, row.try_get("early")?) {
+            (true, _) => Self::Open,
+            (false, Some(true)) => Self::Early,
+            (false, _) => Self::Closed,
+        })
     }
-    let early = row.try_get::<_, Option<bool>>("early")?.unwrap_or(false);
-    let text = if early { "Survey takes no replies yet" } else { "Survey takes no more replies" };
-    Err(Error::Conflict("survey_closed", text.into()))
+}
+
+impl Openness {
+    /// 409 unless it is open.
+    pub(crate) fn required(self) -> Result<()> {
+        let text = match self {
+            Self::Open => return Ok(()),
+            Self::Early => "Survey takes no replies yet",
+            Self::Closed => "Survey takes no more replies",
+        };
+        Err(Error::Conflict("survey_closed", text.into()))
+    }
 }
 
 fn full() -> Error {
@@ -379,11 +401,7 @@ pub async fn delete(db: &Db, owner: &Caller, survey: Uuid, response: Uuid) -> Re
             )
             .await?;
         let first = rows.first().ok_or_else(surveys::unknown)?;
-        match (first.try_get("owned")?, first.try_get("is_active")?) {
-            (true, _) => {}
-            (false, true) => return Err(surveys::not_permitted(owner)),
-            (false, false) => return Err(surveys::unknown()),
-        }
+        surveys::must_own(first, owner)?;
         let single = first.try_get::<_, Option<bool>>("single")?.ok_or_else(unknown)?;
         let mut answers = Vec::with_capacity(rows.len());
         for row in &rows {

@@ -20,8 +20,8 @@ const NEWEST: i64 = 1000;
 /// Bytes of answers that the results of one survey show, well below the 6 MB that a Lambda function may answer with.
 const SHOWN: i64 = 5 * 1024 * 1024 / 2;
 
-/// The most parts of one kind that are counted apart: the newest days, and of everything else more than there can be.
-const PARTS: i64 = 10_000;
+/// Counters of days that the results of one question show, the newest; of everything else there are never too many.
+const DAYS: i64 = 10_000;
 
 /// The results of one question.
 #[derive(Debug, Serialize)]
@@ -50,8 +50,15 @@ pub async fn stats(db: &Db, reader: &Reader, survey: Uuid) -> Result<Vec<Stats>>
             LEFT JOIN LATERAL (
                 SELECT jsonb_agg(jsonb_build_array(kind, part, n, total::text)) AS counts FROM (
                     SELECT kind, part, sum(n) AS n, sum(total) AS total FROM (
-                        SELECT * FROM question_counters WHERE question_id = q.id
-                        ORDER BY kind DESC, part DESC LIMIT $5
+                        SELECT * FROM question_counters WHERE question_id = q.id AND kind < 'day'
+                        UNION ALL
+                        SELECT * FROM question_counters WHERE question_id = q.id AND kind > 'day'
+                        UNION ALL
+                        -- The newest days, each of them whole.
+                        SELECT * FROM question_counters WHERE question_id = q.id AND kind = 'day' AND part > coalesce((
+                            SELECT part FROM question_counters WHERE question_id = q.id AND kind = 'day'
+                            ORDER BY part DESC OFFSET $5 LIMIT 1
+                        ), '')
                     ) AS shards GROUP BY kind, part
                 ) AS parts
             ) AS counts ON true
@@ -64,7 +71,7 @@ pub async fn stats(db: &Db, reader: &Reader, survey: Uuid) -> Result<Vec<Stats>>
             ) AS newest ON true
             WHERE s.id = $1
             ORDER BY q.position",
-            &[&survey, &reader.user(), &NEWEST, &SHOWN, &PARTS],
+            &[&survey, &reader.user(), &NEWEST, &SHOWN, &DAYS],
         )
         .await?;
     let first = rows.first().ok_or_else(|| unknown(survey))?;

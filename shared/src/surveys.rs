@@ -9,7 +9,7 @@ use crate::{
     http::Change,
     page::{Cursor, Item, Window},
     questions::{self, NewQuestion},
-    text::{Line, Prose, text},
+    text::{Flag, Line, Prose, text},
 };
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Deserializer, Serialize, de};
@@ -27,13 +27,22 @@ pub type Description = Prose<10_000>;
 const NO_DESCRIPTION: &str = "Add description!";
 
 /// Who finds a survey.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Visibility {
     /// Everybody: it is listed while it is open.
     Public,
     /// Whoever has its id.
     Unlisted,
+}
+
+impl<'de> Deserialize<'de> for Visibility {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match text(deserializer)?.trim() {
+            "public" => Ok(Self::Public),
+            "unlisted" => Ok(Self::Unlisted),
+            _ => Err(de::Error::custom("must be public or unlisted")),
+        }
+    }
 }
 
 impl Visibility {
@@ -81,23 +90,24 @@ pub struct NewSurvey {
     pub questions: Vec<NewQuestion>,
 }
 
-/// What is to be changed of a survey.
-#[derive(Debug)]
+/// What is to be changed of a survey, as clients send it.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Edit {
     /// Its name.
     pub name: Option<Name>,
     /// Its description.
-    pub description: Option<Description>,
+    pub desc: Option<Description>,
     /// Whether it takes replies.
-    pub is_active: Option<bool>,
+    pub is_active: Option<Flag>,
     /// From when it takes replies; `null` is at once.
-    pub opens: Change<DueDate>,
+    pub opens_at: Change<DueDate>,
     /// Until when it takes replies.
-    pub due: Option<DueDate>,
+    pub due_date: Option<DueDate>,
     /// Who finds it.
     pub visibility: Option<Visibility>,
     /// Whether anyone may read the results.
-    pub public_stats: Option<bool>,
+    pub public_stats: Option<Flag>,
     /// How many whole responses it takes; `null` is any number.
     pub response_limit: Change<ResponseLimit>,
 }
@@ -283,12 +293,16 @@ pub(crate) async fn lock(
         )
         .await?
         .ok_or_else(unknown)?;
+    must_own(&row, owner)?;
+    let version: i32 = row.try_get("version")?;
+    if if_match.is_some_and(|expected| expected != version) { Err(Error::Stale) } else { Ok(()) }
+}
+
+/// 403 unless the row says `owned`; 404 where it is a draft, which exists for its owner alone.
+pub(crate) fn must_own(row: &Row, caller: &Caller) -> Result<()> {
     match (row.try_get("owned")?, row.try_get("is_active")?) {
-        (true, _) if if_match.is_some_and(|version| Ok(version) != row.try_get("version").map_err(drop)) => {
-            Err(Error::Stale)
-        }
         (true, _) => Ok(()),
-        (false, true) => Err(not_permitted(owner)),
+        (false, true) => Err(not_permitted(caller)),
         (false, false) => Err(unknown()),
     }
 }
@@ -330,13 +344,13 @@ pub async fn update(
             &[
                 &survey,
                 &edit.name.as_ref().map(Name::as_str),
-                &edit.description.as_ref().map(Description::as_str),
-                &edit.is_active,
-                &edit.opens.is_set(),
-                &edit.opens.value().map(|opens| opens.0),
-                &edit.due.map(|due| due.0),
+                &edit.desc.as_ref().map(Description::as_str),
+                &edit.is_active.map(|flag| flag.0),
+                &edit.opens_at.is_set(),
+                &edit.opens_at.value().map(|opens| opens.0),
+                &edit.due_date.map(|due| due.0),
                 &edit.visibility.map(Visibility::as_str),
-                &edit.public_stats,
+                &edit.public_stats.map(|flag| flag.0),
             ],
         )
         .await?;

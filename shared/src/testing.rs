@@ -20,12 +20,14 @@
 
 use crate::{
     App, Reply, Request, Result, app,
-    auth::{Keys, Kind},
+    auth::{Caller, Keys, Kind},
     config::{Config, JwtSecret},
     db::Db,
     db::migrate,
+    recount, replies,
+    responses::{self, Answers},
 };
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use lambda_http::{Body, RequestExt, http};
 use serde_json::{Value, json};
 use std::{
@@ -34,7 +36,8 @@ use std::{
     sync::atomic::{AtomicU32, Ordering},
 };
 use tokio_postgres::{Client, NoTls};
-use uuid::Uuid;
+/// The type of all ids.
+pub use uuid::Uuid;
 
 /// The key that the tests' tokens are signed with.
 pub const SECRET: &str = "a key for the tests, which is long enough";
@@ -92,6 +95,22 @@ impl TestApp {
         Answer { status: parts.status.as_u16(), headers: parts.headers, body }
     }
 
+    /// Call an endpoint whose answer may be other than JSON.
+    pub async fn text<H, F>(&self, endpoint: H, request: Call) -> Text
+    where
+        H: Fn(App, Request) -> F,
+        F: Future<Output = Result<Reply>>,
+    {
+        let (parts, body) = app::answer(self.app.clone(), endpoint, request.0).await.into_parts();
+        let body = String::from_utf8(body.to_vec()).expect("every answer is UTF-8");
+        Text { status: parts.status.as_u16(), headers: parts.headers, body }
+    }
+
+    /// The proof that `user` is calling, for calling a noun directly.
+    pub async fn caller(&self, user: &User) -> Caller {
+        self.app.authenticated(&get("/").bearer(&user.access).0).await.unwrap().1
+    }
+
     /// A user with a password that nobody knows, and tokens.
     pub async fn user(&self, username: &str) -> User {
         let id = Uuid::now_v7();
@@ -111,6 +130,12 @@ impl TestApp {
     #[must_use]
     pub fn token_of(&self, moment: DateTime<Utc>, kind: Kind, user: &User) -> String {
         self.app.keys().unwrap().sign(kind, user.id, &user.username, moment).unwrap()
+    }
+
+    /// An access token of `user` that ended half an hour ago.
+    #[must_use]
+    pub fn expired(&self, user: &User) -> String {
+        self.token_of(Utc::now() - TimeDelta::minutes(45), Kind::Access, user)
     }
 
     /// An open survey of `owner`, changed by the columns in `with` (`"is_active = false"`), with a question.
@@ -136,6 +161,63 @@ impl TestApp {
             db.rows(&format!("UPDATE surveys SET {with} WHERE id = $1"), &[&id]).await.unwrap();
         }
         Survey { id, question }
+    }
+
+    /// An open survey of `owner` with these questions, `[{type, required?, replyContent?}]`.
+    pub async fn form(&self, owner: &User, questions: Value) -> Form {
+        let Survey { id, question } = self.survey(owner, "").await;
+        let db = self.db().await;
+        db.rows("DELETE FROM questions WHERE id = $1", &[&question]).await.unwrap();
+        let mut ids = Vec::new();
+        for (position, question) in questions.as_array().unwrap().iter().enumerate() {
+            ids.push(Uuid::now_v7());
+            db.rows(
+                "INSERT INTO questions (id, survey_id, position, content, type, required, reply_content)
+                 VALUES ($1, $2, $3, 'Why?', $4, $5, $6)",
+                &[
+                    &ids[position],
+                    &id,
+                    &i32::try_from(position).unwrap(),
+                    &question["type"].as_str().unwrap(),
+                    &question["required"].as_bool().unwrap_or(false),
+                    &question.get("replyContent"),
+                ],
+            )
+            .await
+            .unwrap();
+        }
+        let (count, bytes) = (ids.len(), questions.as_array().unwrap().iter());
+        let bytes: usize =
+            bytes.map(|q| 4 + q.get("replyContent").map_or(0, |json| json.to_string().len())).sum();
+        let sql = "UPDATE surveys SET question_count = $2, question_bytes = $3 WHERE id = $1";
+        let [count, bytes] = [count, bytes].map(|n| i32::try_from(n).unwrap());
+        db.rows(sql, &[&id, &count, &bytes]).await.unwrap();
+        Form { id, questions: ids }
+    }
+
+    /// A limit of responses for a survey that has none yet.
+    pub async fn limit(&self, survey: Uuid, limit: i64) {
+        let sql = "INSERT INTO response_limits (survey_id, taken, max_responses) VALUES ($1, 0, $2)";
+        self.db().await.rows(sql, &[&survey, &limit]).await.unwrap();
+    }
+
+    /// A whole response, stored and counted as the endpoint does it; gives its id.
+    pub async fn response(&self, survey: Uuid, answers: Value) -> Uuid {
+        let answers: Answers = serde_json::from_value(answers).unwrap();
+        let id = Uuid::now_v7();
+        responses::submit(&self.db().await, survey, id, &answers).await.unwrap();
+        id
+    }
+
+    /// Assert that every counter is what counting all replies anew gives.
+    pub async fn assert_counted(&self) {
+        let mut client = connect(&self.config().database).await;
+        assert_eq!(recount::differences(&mut client).await.unwrap(), Vec::<String>::new());
+    }
+
+    /// A reply to a question of an open survey, stored and counted as the endpoint does it; gives its id.
+    pub async fn reply(&self, question: Uuid, reply: Value) -> Uuid {
+        replies::insert(&self.db().await, question, &replies::Reply(reply)).await.unwrap()
     }
 }
 
@@ -194,6 +276,33 @@ pub struct Survey {
     pub question: Uuid,
 }
 
+/// A survey with typed questions.
+pub struct Form {
+    /// The survey's id.
+    pub id: Uuid,
+    /// The ids of its questions, in order.
+    pub questions: Vec<Uuid>,
+}
+
+impl Form {
+    /// `answers` of a response: these replies to the first questions, in order; `null` answers nothing.
+    #[must_use]
+    pub fn answers<const N: usize>(&self, replies: [Value; N]) -> Value {
+        self.questions.iter().zip(replies).map(|(id, reply)| (id.to_string(), reply)).collect()
+    }
+}
+
+/// What a client reads, of whatever type.
+#[derive(Debug)]
+pub struct Text {
+    /// The HTTP status.
+    pub status: u16,
+    /// The headers.
+    pub headers: http::HeaderMap,
+    /// The body.
+    pub body: String,
+}
+
 /// What a client reads.
 #[derive(Debug)]
 pub struct Answer {
@@ -237,6 +346,12 @@ impl Answer {
 #[derive(Clone)]
 pub struct Call(Request);
 
+impl From<Call> for Request {
+    fn from(call: Call) -> Self {
+        call.0
+    }
+}
+
 /// A request with this method and path.
 #[must_use]
 pub fn request(method: &str, path: &str) -> Call {
@@ -253,6 +368,24 @@ pub fn get(path: &str) -> Call {
 #[must_use]
 pub fn post(path: &str) -> Call {
     request("POST", path)
+}
+
+/// A PUT request.
+#[must_use]
+pub fn put(path: &str) -> Call {
+    request("PUT", path)
+}
+
+/// A PATCH request.
+#[must_use]
+pub fn patch(path: &str) -> Call {
+    request("PATCH", path)
+}
+
+/// A DELETE request.
+#[must_use]
+pub fn delete(path: &str) -> Call {
+    request("DELETE", path)
 }
 
 impl Call {
@@ -285,7 +418,10 @@ impl Call {
     /// With a parameter in the path.
     #[must_use]
     pub fn path(self, name: &str, value: impl ToString) -> Self {
-        Self(self.0.with_path_parameters(HashMap::from([(name.to_owned(), value.to_string())])))
+        let mut all: HashMap<String, String> =
+            self.0.path_parameters().iter().map(|(n, v)| (n.to_owned(), v.to_owned())).collect();
+        all.insert(name.to_owned(), value.to_string());
+        Self(self.0.with_path_parameters(all))
     }
 
     /// With a parameter in the query.

@@ -6,6 +6,8 @@
 
 mod check;
 mod tally;
+#[cfg(test)]
+mod tests;
 
 pub use check::Fault;
 pub(crate) use tally::Counts;
@@ -483,6 +485,11 @@ pub(crate) fn option_value(value: &Value) -> Option<String> {
     }
 }
 
+/// Whether there are but digits, and the mark between them: chrono also takes blanks and signs.
+fn digits(text: &str, mark: u8) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_digit() || byte == mark)
+}
+
 /// A type that is written as text, and its place on a line of numbers.
 macro_rules! text_type {
     ($(#[$doc:meta])* $name:ident($inner:ty): $expected:literal, $parse:expr) => {
@@ -510,13 +517,17 @@ macro_rules! text_type {
 text_type! {
     /// A day of the years 1 to 9999.
     Date(NaiveDate): "must be a date like 2030-01-31",
-    |text| (text.len() == 10).then(|| NaiveDate::from_str(text).ok()).flatten().filter(|day| day >= &NaiveDate::from_ymd_opt(1, 1, 1).unwrap_or_default())
+    |text| {
+        let day = if text.len() == 10 && digits(text, b'-') { NaiveDate::from_str(text).ok() } else { None };
+        day.filter(|day| day >= &NaiveDate::from_ymd_opt(1, 1, 1).unwrap_or_default())
+    }
 }
 
 text_type! {
     /// A time of day, to the second.
     Time(NaiveTime): "must be a time like 18:00 or 18:00:30",
     |text| match text.len() {
+        _ if !digits(text, b':') => None,
         5 => NaiveTime::parse_from_str(text, "%H:%M").ok(),
         8 => NaiveTime::parse_from_str(text, "%H:%M:%S").ok(),
         _ => None,
