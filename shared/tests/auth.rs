@@ -7,15 +7,16 @@ use chrono::{TimeDelta, Utc};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
 use shared::{
-    App, Reply, Request, Result,
-    auth::{Keys, Kind},
+    App, Error, Reply, Request, Result,
+    auth::{Keys, Kind, Reader},
     config::JwtSecret,
     http, revoked_tokens, surveys,
-    testing::{Answer, SECRET, TestApp, User, get, post},
+    testing::{Answer, Call, SECRET, TestApp, User, get, post},
 };
 
 const OTHER_SECRET: &str = "another key, which is as long as the first";
 const MALFORMED: &str = "The token is malformed";
+const ISSUER: &str = "The token is of another issuer";
 const PLAIN: &str = r#"Bearer realm="canvass""#;
 const INVALID: &str = r#"Bearer realm="canvass", error="invalid_token""#;
 
@@ -26,8 +27,11 @@ async fn write(app: App, request: Request) -> Result<Reply> {
         name: serde_json::from_value(json!("pets")).unwrap(),
         description: None,
         is_active: true,
+        opens: None,
         due: serde_json::from_value(json!("2030-01-01")).unwrap(),
+        visibility: surveys::Visibility::Public,
         public_stats: false,
+        response_limit: None,
         questions: Vec::new(),
     };
     surveys::insert(&db, &caller, &survey).await?;
@@ -41,9 +45,25 @@ async fn revoke(app: App, request: Request) -> Result<Reply> {
     whose(&refresher)
 }
 
+/// Who reads, or why that is not known.
 async fn recognize(app: App, request: Request) -> Result<Reply> {
-    let (_, caller) = app.recognized(&request).await?;
-    http::ok(&json!(caller.map(|caller| caller.username.clone())))
+    let (_, reader) = app.recognized(&request).await?;
+    http::ok(&match &reader {
+        Reader::Known(caller) => json!({ "caller": caller.username }),
+        Reader::Anyone(refusal) => json!({ "code": refusal.code(), "message": refusal.to_string() }),
+    })
+}
+
+/// Finds nothing, whoever reads.
+async fn find_nothing(app: App, request: Request) -> Result<Reply> {
+    let (_, reader) = app.recognized(&request).await?;
+    Err(reader.explain(Error::NotFound("There is nothing here".into())))
+}
+
+/// Finds what nobody may read.
+async fn find_forbidden(app: App, request: Request) -> Result<Reply> {
+    let (_, reader) = app.recognized(&request).await?;
+    Err(reader.explain(Error::Forbidden("no".to_owned())))
 }
 
 fn whose(bearer: &shared::auth::Bearer) -> Result<Reply> {
@@ -75,6 +95,10 @@ fn encoded(part: &Value) -> String {
 fn decoded(token: &str, part: usize) -> Value {
     let part = token.split('.').nth(part).unwrap();
     serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap()
+}
+
+fn jti(token: &str) -> uuid::Uuid {
+    decoded(token, 1)["jti"].as_str().unwrap().parse().unwrap()
 }
 
 /// An `Authorization` header (or none), and what is answered: `code`, `message`, `WWW-Authenticate`.
@@ -166,15 +190,24 @@ fn bad_tokens(test: &TestApp, kind: Kind, user: &User) -> Vec<Case> {
         ),
         ("the other type", bearer(other.clone()), "wrong_token_type", other_text, INVALID),
         ("an unknown type", bearer(with("type", json!("admin"))), invalid, MALFORMED, INVALID),
+        ("without sub", bearer(without("sub")), invalid, "Missing claim: sub", INVALID),
+        ("without exp", bearer(without("exp")), invalid, "Missing claim: exp", INVALID),
+        ("without nbf", bearer(without("nbf")), invalid, "Missing claim: nbf", INVALID),
+        ("without iss", bearer(without("iss")), invalid, "Missing claim: iss", INVALID),
         ("without jti", bearer(without("jti")), invalid, "Missing claim: jti", INVALID),
-        ("without type", bearer(without("type")), invalid, "Missing claim: type", INVALID),
+        ("without type", bearer(without("type")), invalid, "Missing or invalid claim: type", INVALID),
         ("jti that is no id", bearer(with("jti", json!("x"))), invalid, MALFORMED, INVALID),
         ("sub that is no id", bearer(with("sub", json!(user.username))), invalid, MALFORMED, INVALID),
-        ("exp beyond all time", bearer(with("exp", json!(i64::MAX))), invalid, MALFORMED, INVALID),
+        ("exp beyond all time", bearer(with("exp", json!(i64::MAX))), invalid, "Missing claim: exp", INVALID),
         ("exp as text", bearer(with("exp", json!("never"))), invalid, MALFORMED, INVALID),
-        ("another issuer", bearer(with("iss", json!("flaskforms"))), invalid, MALFORMED, INVALID),
+        ("another issuer", bearer(with("iss", json!("flaskforms"))), invalid, ISSUER, INVALID),
         ("several issuers", bearer(with("iss", json!(["canvass", "x"]))), invalid, MALFORMED, INVALID),
     ]
+}
+
+/// The call with the header of the case.
+fn with_token(call: Call, case: &Case) -> Call {
+    if let Some(value) = &case.1 { call.header("authorization", value) } else { call }
 }
 
 fn assert_refused(answer: &Answer, (name, _, code, message, challenge): &Case) {
@@ -192,14 +225,10 @@ async fn no_bad_token_writes_anything() {
     let test = TestApp::new().await;
     let ada = test.user("ada").await;
     for case in bad_tokens(&test, Kind::Access, &ada) {
-        let call = post("/").json(json!({}));
-        let call = if let Some(value) = &case.1 { call.header("authorization", value) } else { call };
-        assert_refused(&test.call(write, call).await, &case);
+        assert_refused(&test.call(write, with_token(post("/").json(json!({})), &case)).await, &case);
     }
     for case in bad_tokens(&test, Kind::Refresh, &ada) {
-        let call = post("/");
-        let call = if let Some(value) = &case.1 { call.header("authorization", value) } else { call };
-        assert_refused(&test.call(revoke, call).await, &case);
+        assert_refused(&test.call(revoke, with_token(post("/"), &case)).await, &case);
     }
     assert_eq!((test.count("surveys").await, test.count("revoked_tokens").await), (0, 0));
     // The cases differ from good tokens in what they are about only.
@@ -215,26 +244,60 @@ async fn no_bad_token_writes_anything() {
 async fn where_a_token_is_not_needed_a_bad_one_makes_its_bearer_anyone() {
     let test = TestApp::new().await;
     let ada = test.user("ada").await;
-    for (name, value, ..) in bad_tokens(&test, Kind::Access, &ada) {
-        let call = if let Some(value) = &value { get("/").header("authorization", value) } else { get("/") };
-        let answer = test.call(recognize, call).await;
-        assert_eq!((answer.status, answer.body), (200, Value::Null), "{name}");
+    for case in bad_tokens(&test, Kind::Access, &ada) {
+        let answer = test.call(recognize, with_token(get("/"), &case)).await;
+        let (name, _, code, message, _) = case;
+        assert_eq!((answer.status, answer.body), (200, json!({"code": code, "message": message})), "{name}");
     }
-    assert_eq!(test.call(recognize, get("/").bearer(&ada.access)).await.body, "ada");
+    assert_eq!(test.call(recognize, get("/").bearer(&ada.access)).await.body, json!({"caller": "ada"}));
 }
 
 #[tokio::test]
-async fn a_token_without_sub_exp_nbf_or_issuer_is_refused() {
+async fn whoever_finds_nothing_because_of_a_bad_token_is_told_of_the_token() {
     let test = TestApp::new().await;
     let ada = test.user("ada").await;
-    for claim in ["sub", "exp", "nbf", "iss"] {
-        let mut claims = claims("access", &ada);
-        claims.as_object_mut().unwrap().remove(claim).unwrap();
-        let answer = test.call(write, post("/").bearer(&signed(&header(), &claims, SECRET))).await;
-        assert_eq!((answer.status, &answer.body["code"]), (401, &json!("invalid_token")), "{claim}");
-        assert_eq!(answer.header("www-authenticate"), INVALID);
+    for case in bad_tokens(&test, Kind::Access, &ada) {
+        let answer = test.call(find_nothing, with_token(get("/"), &case)).await;
+        if case.2 == "missing_token" {
+            answer.assert_problem(404, "not_found", "There is nothing here");
+        } else {
+            assert_refused(&answer, &case);
+        }
+        // Other failures have nothing to do with the token.
+        let answer = test.call(find_forbidden, with_token(get("/"), &case)).await;
+        answer.assert_problem(403, "forbidden", "no");
     }
-    assert_eq!(test.count("surveys").await, 0);
+    let answer = test.call(find_nothing, get("/").bearer(&ada.access)).await;
+    answer.assert_problem(404, "not_found", "There is nothing here");
+    // Of what only the database knows, too.
+    test.db()
+        .await
+        .rows("INSERT INTO revoked_tokens VALUES ($1, now() + interval '1 hour')", &[&jti(&ada.access)])
+        .await
+        .unwrap();
+    let answer = test.call(find_nothing, get("/").bearer(&ada.access)).await;
+    answer.assert_problem(401, "revoked_token", "Token has been revoked");
+    test.db().await.rows("DELETE FROM revoked_tokens", &[]).await.unwrap();
+    test.db().await.rows("DELETE FROM users", &[]).await.unwrap();
+    let answer = test.call(find_nothing, get("/").bearer(&ada.access)).await;
+    answer.assert_problem(401, "deleted_user", "The user of this token doesn't exist");
+}
+
+#[tokio::test]
+async fn a_bad_token_costs_no_connection() {
+    let mut test = TestApp::new().await;
+    let ada = test.user("ada").await;
+    let mut unreachable = test.config();
+    unreachable.database = "postgresql://nobody@%2Fnonexistent/none".parse().unwrap();
+    test.app = App::new(&unreachable, Some(Keys::new(&SECRET.parse().unwrap()).unwrap())).unwrap();
+    for case in bad_tokens(&test, Kind::Access, &ada) {
+        assert_refused(&test.call(write, with_token(post("/"), &case)).await, &case);
+    }
+    for case in bad_tokens(&test, Kind::Refresh, &ada) {
+        assert_refused(&test.call(revoke, with_token(post("/"), &case)).await, &case);
+    }
+    assert_eq!(test.call(write, post("/").bearer(&ada.access)).await.status, 503);
+    assert_eq!(test.call(revoke, post("/").bearer(&ada.refresh)).await.status, 503);
 }
 
 #[tokio::test]
@@ -244,10 +307,11 @@ async fn a_deleted_users_tokens_are_dead_even_when_the_name_is_taken_again() {
     test.db().await.rows("DELETE FROM users", &[]).await.unwrap();
     test.user("ada").await;
     let answer = test.call(write, post("/").bearer(&ada.access)).await;
-    answer.assert_problem(401, "unknown_user", "The user of this token doesn't exist");
-    assert!(answer.header("www-authenticate").starts_with(PLAIN));
+    answer.assert_problem(401, "deleted_user", "The user of this token doesn't exist");
+    assert_eq!(answer.header("www-authenticate"), INVALID);
     let answer = test.call(revoke, post("/").bearer(&ada.refresh)).await;
-    answer.assert_problem(401, "unknown_user", "The user of this token doesn't exist");
+    answer.assert_problem(401, "deleted_user", "The user of this token doesn't exist");
+    assert_eq!(answer.header("www-authenticate"), INVALID);
     assert_eq!((test.count("surveys").await, test.count("revoked_tokens").await), (0, 0));
 }
 

@@ -1,5 +1,7 @@
 //! TLS to the database: verified, or nothing is sent.
 
+#![expect(clippy::unwrap_used, reason = "a broken fixture should stop the test")]
+
 use shared::{config::Config, db, testing::TestApp};
 use std::sync::Arc;
 use tokio::{
@@ -24,7 +26,8 @@ async fn server(tls: Option<&str>) -> Server {
     let acceptor = tls.map(|name| {
         let key = rcgen::KeyPair::generate().unwrap();
         let issuer = rcgen::Issuer::new(authority, authority_key);
-        let certificate = rcgen::CertificateParams::new(vec![name.to_owned()]).unwrap().signed_by(&key, &issuer).unwrap();
+        let certificate =
+            rcgen::CertificateParams::new(vec![name.to_owned()]).unwrap().signed_by(&key, &issuer).unwrap();
         let key = rustls::pki_types::PrivateKeyDer::try_from(key.serialize_der()).unwrap();
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let config = rustls::ServerConfig::builder_with_provider(provider)
@@ -59,11 +62,8 @@ async fn server(tls: Option<&str>) -> Server {
 async fn got_through(server: Server, ca: &str) -> bool {
     let test = TestApp::new().await;
     let url = format!("postgresql://app:secret@localhost:{}/canvass?sslmode=require", server.port);
-    let config = Config {
-        database: url.parse().unwrap(),
-        database_ca: Some(ca.as_bytes().to_vec()),
-        ..test.config()
-    };
+    let config =
+        Config { database: url.parse().unwrap(), database_ca: Some(ca.as_bytes().to_vec()), ..test.config() };
     // The server goes away after the first message, at the latest.
     assert!(db::session(&config, None).await.is_err());
     server.startup.await.unwrap()

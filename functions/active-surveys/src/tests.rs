@@ -11,7 +11,9 @@ async fn open_surveys_of_everybody_are_listed() {
     let test = TestApp::new().await;
     let (ada, bob) = (test.user("ada").await, test.user("bob").await);
     let first = test.survey(&ada, "due_at = '9999-12-31 23:59:59Z', public_stats = true").await;
-    let second = test.survey(&bob, "name = 'Żółw', due_at = '2130-06-01Z'").await;
+    let with = "name = 'Żółw', opens_at = '2001-01-01 10:20:30.5Z', due_at = '2130-06-01Z', version = 7";
+    let second = test.survey(&bob, with).await;
+    test.limit(second.id, 12).await;
     for path in ["/surveys/active", "/activesurveys"] {
         let answer = test.call(active_surveys, get(path)).await;
         assert_eq!(answer.status, 200);
@@ -20,11 +22,13 @@ async fn open_surveys_of_everybody_are_listed() {
             json!({"surveys": [
                 {
                     "id": first.id, "name": "pets", "isActive": true, "dueDate": "9999-12-31T23:59:59Z",
-                    "subCount": 0, "desc": "About pets", "publicStats": true,
+                    "subCount": 0, "desc": "About pets", "publicStats": true, "opensAt": null,
+                    "visibility": "public", "responseLimit": null, "version": 1,
                 },
                 {
                     "id": second.id, "name": "Żółw", "isActive": true, "dueDate": "2130-06-01T00:00:00Z",
                     "subCount": 0, "desc": "About pets", "publicStats": false,
+                    "opensAt": "2001-01-01T10:20:30.500Z", "visibility": "public", "responseLimit": 12, "version": 7,
                 },
             ]})
         );
@@ -32,11 +36,13 @@ async fn open_surveys_of_everybody_are_listed() {
 }
 
 #[tokio::test]
-async fn drafts_and_ended_surveys_are_not() {
+async fn drafts_ended_future_and_unlisted_surveys_are_not() {
     let test = TestApp::new().await;
     let ada = test.user("ada").await;
     test.survey(&ada, "is_active = false").await;
     test.survey(&ada, "due_at = now()").await;
+    test.survey(&ada, "opens_at = now() + interval '1 hour'").await;
+    test.survey(&ada, "visibility = 'unlisted'").await;
     let open = test.survey(&ada, "").await;
     // Not even to their owner.
     let answer = test.call(active_surveys, get("/surveys/active").bearer(&ada.access)).await;
@@ -58,14 +64,13 @@ async fn sub_count_is_the_most_replies_of_a_question() {
     let test = TestApp::new().await;
     let ada = test.user("ada").await;
     let survey = test.survey(&ada, "").await;
-    let sql = "WITH second AS (
-                   INSERT INTO questions
-                   SELECT (jsonb_populate_record(q, jsonb_build_object('id', gen_random_uuid(), 'position', 1))).*
-                   FROM questions q WHERE id = $1 RETURNING id
-               ), target AS (SELECT id, 2 AS number FROM second UNION ALL SELECT $1, 3)
-               INSERT INTO replies (id, question_id, reply)
-               SELECT gen_random_uuid(), id, '1' FROM target, generate_series(1, number)";
-    test.db().await.rows(sql, &[&survey.question]).await.unwrap();
+    let sql = "INSERT INTO questions
+               SELECT (jsonb_populate_record(q, jsonb_build_object('id', gen_random_uuid(), 'position', 1))).*
+               FROM questions q WHERE id = $1 RETURNING id";
+    let second = test.db().await.row(sql, &[&survey.question]).await.unwrap().get("id");
+    for question in [survey.question, second, survey.question, second, survey.question] {
+        test.reply(question, json!(1)).await;
+    }
     assert_eq!(test.count("replies").await, 5);
     let answer = test.call(active_surveys, get("/surveys/active")).await;
     assert_eq!(answer.body["surveys"][0]["subCount"], 3);

@@ -26,7 +26,7 @@ async fn questions_are_added_behind_the_others() {
         .await
         .row(
             "SELECT array_agg(content ORDER BY position) AS contents, array_agg(position ORDER BY position) AS positions,
-                    min(question_count) AS question_count
+                    min(question_count) AS question_count, min(version) AS version, bool_or(required) AS required
              FROM questions q JOIN surveys s ON s.id = survey_id",
             &[],
         )
@@ -34,7 +34,8 @@ async fn questions_are_added_behind_the_others() {
         .unwrap();
     assert_eq!(row.get::<_, Vec<String>>("contents"), ["Which pet?", "Żółw?\nReally.", "Why?"]);
     assert_eq!(row.get::<_, Vec<i32>>("positions"), [0, 1, 2]);
-    assert_eq!(row.get::<_, i32>("question_count"), 3);
+    assert_eq!((row.get::<_, i32>("question_count"), row.get::<_, i32>("version")), (3, 3));
+    assert!(!row.get::<_, bool>("required"));
 }
 
 #[tokio::test]
@@ -68,6 +69,7 @@ async fn the_reply_content_is_kept_as_sent() {
         r#"[1, 2.50, true, null, "x"]"#,
         r#"[{"a": {"b": []}}]"#,
         r#"{"a": 12345678901234567890123}"#,
+        "[1e-400, -1E-16384, 0e999999999, -0e-99999999999999999999]",
         r#""one""#,
         r#""""#,
         "[]",
@@ -78,9 +80,77 @@ async fn the_reply_content_is_kept_as_sent() {
         let body = format!(r#"{{"content": "Why?", "type": "text", "replyContent": {sent}}}"#);
         let call = post("/surveys/x/questions").path("idSurvey", survey.id).bearer(&ada.access).body(body);
         assert_eq!(test.call(add_question, call).await.status, 201, "{sent}");
-        let sql = "SELECT reply_content FROM questions ORDER BY position DESC LIMIT 1";
-        let stored: Value = test.db().await.row(sql, &[]).await.unwrap().get("reply_content");
-        assert_eq!(stored, serde_json::from_str::<Value>(sent).unwrap());
+        let sql = "SELECT reply_content::text FROM questions ORDER BY position DESC LIMIT 1";
+        let stored: String = test.db().await.row(sql, &[]).await.unwrap().get("reply_content");
+        assert_eq!(stored, serde_json::from_str::<Value>(sent).unwrap().to_string());
+    }
+}
+
+#[tokio::test]
+async fn a_question_may_be_required() {
+    let test = TestApp::new().await;
+    let ada = test.user("ada").await;
+    let survey = test.survey(&ada, "").await;
+    let with = |required: Value| {
+        let body = json!({"content": "Why?", "type": "text", "required": required});
+        post("/surveys/x/questions").path("idSurvey", survey.id).bearer(&ada.access).json(body)
+    };
+    assert_eq!(test.call(add_question, with(json!(true))).await.status, 201);
+    assert_eq!(test.call(add_question, with(json!("False"))).await.status, 201);
+    let answer = test.call(add_question, with(json!("perhaps"))).await;
+    answer.assert_invalid(json!({"required": "must be true or false"}));
+    let sql = "SELECT array_agg(required ORDER BY position) AS required FROM questions";
+    let row = test.db().await.row(sql, &[]).await.unwrap();
+    assert_eq!(row.get::<_, Vec<bool>>("required"), [false, true, false]);
+}
+
+#[tokio::test]
+async fn the_rules_of_a_typed_question_are_checked() {
+    let test = TestApp::new().await;
+    let ada = test.user("ada").await;
+    let survey = test.survey(&ada, "").await;
+    let with = |r#type: &str, rules: &Value| {
+        let body = json!({"content": "Why?", "type": r#type, "replyContent": rules});
+        post("/surveys/x/questions").path("idSurvey", survey.id).bearer(&ada.access).json(body)
+    };
+    let options = "must be a list of options, or an object with options";
+    for (r#type, rules, fault) in [
+        ("single_choice", json!(null), options),
+        ("multi_choice", json!("cat"), options),
+        ("ranking", json!(["cat", "cat"]), "options: \"cat\" is there twice"),
+        ("scale", json!({"min": 5, "max": 1}), "min: must be below max"),
+        ("nps", json!({"min": 1}), "min: this type has no rules"),
+        ("number", json!([1, 2]), "must be an object with the rules of a number"),
+        ("boolean", json!({"a": 1}), "a: this type has no rules"),
+        ("short_text", json!({"lines": 2}), "lines: unknown rule; there are minLength, maxLength, pattern"),
+    ] {
+        let answer = test.call(add_question, with(r#type, &rules)).await;
+        answer.assert_invalid(json!({ "replyContent": fault }));
+        // To a type of the client's own they mean nothing.
+        assert_eq!(
+            test.call(add_question, with(&r#type.to_uppercase(), &rules)).await.status,
+            201,
+            "{rules}"
+        );
+    }
+    assert_eq!(test.count("questions").await, 9);
+    for (r#type, rules) in [
+        ("short_text", json!(null)),
+        ("long_text", json!({"maxLength": 20_000})),
+        ("number", json!({"min": 0.5, "step": 0.1})),
+        ("boolean", json!({})),
+        ("single_choice", json!(["cat", 7, {"value": "dog", "label": "A dog"}])),
+        ("multi_choice", json!({"options": ["cat"], "other": true})),
+        ("ranking", json!(["cat", "dog"])),
+        ("scale", json!(null)),
+        ("nps", json!(null)),
+        ("matrix", json!({"rows": ["cat"], "columns": ["good", "bad"]})),
+        ("date", json!({"min": "2030-01-31"})),
+        ("time", json!({"max": "18:00"})),
+        ("datetime", json!({"max": "2030-01-31T18:00:00+01:00"})),
+    ] {
+        let answer = test.call(add_question, with(r#type, &rules)).await;
+        assert_eq!(answer.status, 201, "{type}: {}", answer.body);
     }
 }
 
@@ -138,8 +208,9 @@ async fn only_the_owner_may_add() {
     let survey = test.survey(&ada, "public_stats = true").await;
     let answer = test.call(add_question, question(&bob, &survey, "Mine?")).await;
     answer.assert_problem(403, "forbidden", "User bob not permited");
-    let sql = "SELECT question_count, question_bytes FROM surveys";
+    let sql = "SELECT question_count, question_bytes, version FROM surveys";
     let row = test.db().await.row(sql, &[]).await.unwrap();
+    assert_eq!(row.get::<_, i32>("version"), 1);
     assert_eq!((row.get::<_, i32>("question_count"), row.get::<_, i32>("question_bytes")), (1, 10));
     assert_eq!(test.count("questions").await, 1);
 }

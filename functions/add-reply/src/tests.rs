@@ -1,6 +1,7 @@
 use super::add_reply;
 use serde_json::{Value, json};
 use shared::testing::{Call, Survey, TestApp, post};
+use std::sync::Arc;
 
 fn reply(survey: &Survey, json: &str) -> Call {
     post("/questions/x/replies").path("idQuestion", survey.question).body(format!(r#"{{"reply": {json}}}"#))
@@ -13,11 +14,69 @@ async fn a_reply_is_added_without_a_token() {
     let survey = test.survey(&ada, "").await;
     let answer = test.call(add_reply, reply(&survey, r#""cat""#)).await;
     assert_eq!((answer.status, &answer.body["message"]), (201, &json!("Reply was added")));
-    let sql = "SELECT id::text, question_id::text, reply FROM replies";
+    let sql = "SELECT p.id::text, question_id::text, reply, survey_id::text, single, r.id = p.id AS same
+               FROM replies p JOIN responses r ON r.id = response_id";
     let row = test.db().await.row(sql, &[]).await.unwrap();
     assert_eq!(answer.body, json!({"message": "Reply was added", "id": row.get::<_, String>("id")}));
     assert_eq!(row.get::<_, String>("question_id"), survey.question.to_string());
     assert_eq!(row.get::<_, Value>("reply"), "cat");
+    assert_eq!(row.get::<_, String>("survey_id"), survey.id.to_string());
+    assert!(row.get::<_, bool>("single") && row.get::<_, bool>("same"));
+}
+
+/// How many replies the counters of a question say there are.
+async fn counted(test: &TestApp, survey: &Survey) -> i64 {
+    let sql = "SELECT coalesce(sum(n), 0)::bigint AS n FROM question_counters
+               WHERE question_id = $1 AND kind = 'single' AND part = ''";
+    test.db().await.row(sql, &[&survey.question]).await.unwrap().get("n")
+}
+
+#[tokio::test]
+async fn replies_at_the_same_time_are_all_counted() {
+    let test = Arc::new(TestApp::with(|config| config.concurrency = 8).await);
+    let ada = test.user("ada").await;
+    let survey = test.survey(&ada, "").await;
+    let mut racing = tokio::task::JoinSet::new();
+    for n in 0..40 {
+        let (test, call) = (test.clone(), reply(&survey, &n.to_string()));
+        racing.spawn(async move { test.call(add_reply, call).await.status });
+    }
+    assert_eq!(racing.join_all().await, [201; 40]);
+    assert_eq!((test.count("replies").await, test.count("responses").await), (40, 40));
+    assert_eq!(counted(&test, &survey).await, 40);
+    test.assert_counted().await;
+}
+
+#[tokio::test]
+async fn a_reply_to_a_typed_question_keeps_its_rules() {
+    let test = TestApp::new().await;
+    let ada = test.user("ada").await;
+    let form = test.form(&ada, json!([{"type": "number", "replyContent": {"max": 2.5}}])).await;
+    let survey = Survey { id: form.id, question: form.questions[0] };
+    for (sent, code, message) in [
+        (r#""cat""#, "wrong_type", "must be a number below 1e15 with at most 6 digits behind the point"),
+        ("1e-400", "wrong_type", "must be a number below 1e15 with at most 6 digits behind the point"),
+        ("2.51", "too_large", "must be at most 2.5"),
+        ("null", "required", "This field cannot be blank"),
+        (r#"" ""#, "required", "This field cannot be blank"),
+    ] {
+        let answer = test.call(add_reply, reply(&survey, sent)).await;
+        answer.assert_problem(422, "invalid_answers", "1 answer(s) are not valid");
+        let id = survey.question.to_string();
+        assert_eq!(answer.body["errors"], json!({ &id: message }), "{sent}");
+        assert_eq!(
+            answer.body["faults"],
+            json!([{"question": id, "code": code, "message": message}]),
+            "{sent}"
+        );
+    }
+    assert_eq!((test.count("replies").await, test.count("responses").await), (0, 0));
+    assert_eq!(counted(&test, &survey).await, 0);
+    for sent in ["2.50", "-7"] {
+        assert_eq!(test.call(add_reply, reply(&survey, sent)).await.status, 201, "{sent}");
+    }
+    assert_eq!(counted(&test, &survey).await, 2);
+    test.assert_counted().await;
 }
 
 #[tokio::test]
@@ -33,7 +92,7 @@ async fn flaskforms_header_form_and_query_do_as_well() {
     ] {
         assert_eq!(test.call(add_reply, call).await.status, 201);
     }
-    let sql = "SELECT count(*) FILTER (WHERE reply = '\"a cat\"') AS replies FROM replies";
+    let sql = "SELECT count(*) FILTER (WHERE reply::text = '\"a cat\"') AS replies FROM replies";
     assert_eq!(test.db().await.row(sql, &[]).await.unwrap().get::<_, i64>("replies"), 3);
 }
 
@@ -68,13 +127,42 @@ async fn any_json_is_stored_as_sent() {
         "0.1234567890123456789012345678901234567890",
         r#"["first", "second"]"#,
         r#"{"a": 1, "b": null, "": [[["x", "y"], "z"], {"c": {}}]}"#,
+        r#"{"b": {"d": 1, "c": 2}, "a": 3}"#,
+        "[1e-400, -1E-16384, 0e999999999, 0.0e-5, 1.7976931348623157e308]",
         r#""Żółw 🐢\ttab\nline \\ \" '; DROP TABLE replies; --""#,
         &deep,
     ] {
         assert_eq!(test.call(add_reply, reply(&survey, sent)).await.status, 201, "{sent}");
-        let sql = "DELETE FROM replies RETURNING reply";
+        let sql = "DELETE FROM replies RETURNING reply::text";
         let row = test.db().await.row(sql, &[]).await.unwrap();
-        assert_eq!(row.get::<_, Value>("reply"), serde_json::from_str::<Value>(sent).unwrap());
+        let expected = serde_json::from_str::<Value>(sent).unwrap().to_string();
+        assert_eq!(row.get::<_, String>("reply"), expected);
+    }
+}
+
+#[tokio::test]
+async fn no_number_is_too_small_and_each_keeps_its_digits() {
+    let test = TestApp::new().await;
+    let ada = test.user("ada").await;
+    let survey = test.survey(&ada, "").await;
+    for (sent, stored) in [
+        ("1e-400", "1e-400"),
+        ("1e-16384", "1e-16384"),
+        ("-1.50E-999999999", "-1.50e-999999999"),
+        ("0e999999999", "0e+999999999"),
+        ("-0e-99999999999999999999", "-0e-99999999999999999999"),
+        ("-0.0", "-0.0"),
+        ("1e308", "1e+308"),
+    ] {
+        for (sent, stored) in [
+            (sent.to_owned(), stored.to_owned()),
+            (format!(r#"[{{"a": {sent}}}]"#), format!(r#"[{{"a":{stored}}}]"#)),
+        ] {
+            let answer = test.call(add_reply, reply(&survey, &sent)).await;
+            assert_eq!(answer.status, 201, "{sent}: {}", answer.body);
+            let row = test.db().await.row("DELETE FROM replies RETURNING reply::text", &[]).await.unwrap();
+            assert_eq!(row.get::<_, String>("reply"), stored);
+        }
     }
 }
 
@@ -101,7 +189,12 @@ async fn a_closed_survey_takes_no_replies() {
             answer.assert_problem(409, "survey_closed", "Survey takes no more replies");
         }
     }
-    assert_eq!(test.count("replies").await, 0);
+    let early = test.survey(&ada, "opens_at = now() + interval '1 hour'").await;
+    let answer = test.call(add_reply, reply(&early, "1")).await;
+    answer.assert_problem(409, "survey_closed", "Survey takes no replies yet");
+    for table in ["replies", "responses", "question_counters"] {
+        assert_eq!(test.count(table).await, 0, "{table}");
+    }
 }
 
 #[tokio::test]

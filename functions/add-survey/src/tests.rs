@@ -14,7 +14,8 @@ async fn a_survey_is_added_with_its_questions_in_order() {
                     "name": " pets ",
                     "dueDate": "2030-06-01",
                     "questions": [
-                        {"content": "Which pet?", "type": "single", "replyContent": ["cat", {"n": 1.50}, null]},
+                        {"content": "Which pet?", "type": "single", "required": true,
+                         "replyContent": ["cat", {"n": 1.50}, null, 1e-400]},
                         {"content": "Why?\nReally.", "type": "text"}
                     ]
                 }"#,
@@ -27,7 +28,8 @@ async fn a_survey_is_added_with_its_questions_in_order() {
         .await
         .rows(
             "SELECT s.id::text, name, description, is_active, public_stats, due_at = '2030-06-01Z' AS due, question_count,
-                    position, content, type, reply_content
+                    opens_at IS NULL AND visibility = 'public' AND version = 1 AS usual, position, content, type, required,
+                    reply_content
              FROM surveys s JOIN questions q ON q.survey_id = s.id ORDER BY position",
             &[],
         )
@@ -39,13 +41,33 @@ async fn a_survey_is_added_with_its_questions_in_order() {
     assert!(
         rows[0].get::<_, bool>("is_active")
             && rows[0].get::<_, bool>("due")
+            && rows[0].get::<_, bool>("usual")
             && !rows[0].get::<_, bool>("public_stats")
     );
+    assert!(rows[0].get::<_, bool>("required") && !rows[1].get::<_, bool>("required"));
     assert_eq!(rows[0].get::<_, i32>("question_count"), 2);
     assert_eq!((rows[0].get::<_, i32>("position"), rows[1].get::<_, i32>("position")), (0, 1));
     let replies: Value = rows[0].get("reply_content");
-    assert_eq!(replies.to_string(), r#"["cat",{"n":1.50},null]"#);
+    assert_eq!(replies.to_string(), r#"["cat",{"n":1.50},null,1e-400]"#);
     assert_eq!(rows[1].get::<_, &str>("content"), "Why?\nReally.");
+}
+
+#[tokio::test]
+async fn when_it_opens_who_finds_it_and_how_many_may_answer_are_kept() {
+    let test = TestApp::new().await;
+    let ada = test.user("ada").await;
+    let call = post("/surveys").bearer(&ada.access).json(json!({
+        "name": "pets", "dueDate": "2030-06-01", "opensAt": "2030-05-01T10:20:30+01:00", "visibility": "unlisted",
+        "publicStats": true, "responseLimit": 12,
+    }));
+    assert_eq!(test.call(add_survey, call).await.status, 201);
+    let sql =
+        "SELECT opens_at = '2030-05-01 09:20:30Z' AS opens, visibility, public_stats, taken, max_responses
+               FROM surveys JOIN response_limits ON survey_id = id";
+    let row = test.db().await.row(sql, &[]).await.unwrap();
+    assert!(row.get::<_, bool>("opens") && row.get::<_, bool>("public_stats"));
+    assert_eq!(row.get::<_, &str>("visibility"), "unlisted");
+    assert_eq!((row.get::<_, i64>("taken"), row.get::<_, i64>("max_responses")), (0, 12));
 }
 
 #[tokio::test]
@@ -82,7 +104,15 @@ async fn all_faults_are_named_at_once_and_nothing_is_stored() {
                 "dueDate": "12026-01-01",
                 "isActive": "perhaps",
                 "desc": "a\u{0}b",
-                "questions": [{"content": "good", "type": "text"}, {"content": " "}, 5],
+                "opensAt": "now",
+                "visibility": "hidden",
+                "publicStats": 2,
+                "responseLimit": 0,
+                "questions": [
+                    {"content": "good", "type": "text"}, {"content": " "}, 5,
+                    {"content": "bad", "type": "scale", "required": "no", "replyContent": {"min": 5}},
+                    {"content": "bad", "type": "scale", "replyContent": {"min": 5}},
+                ],
             })),
         )
         .await;
@@ -91,7 +121,13 @@ async fn all_faults_are_named_at_once_and_nothing_is_stored() {
         "dueDate": "must be a date like 2030-01-31, 2030-01-31T18:00:00Z or Thu, 31 Jan 2030 18:00:00 GMT, in the years 1 to 9999",
         "isActive": "must be true or false",
         "desc": "must not have the control character U+0000",
-        "questions": "question 2: content: This field cannot be blank; type: This field cannot be blank; question 3 must be an object",
+        "opensAt": "must be a date like 2030-01-31, 2030-01-31T18:00:00Z or Thu, 31 Jan 2030 18:00:00 GMT, in the years 1 to 9999",
+        "visibility": "must be public or unlisted",
+        "publicStats": "must be true or false",
+        "responseLimit": "must be a whole number from 1 to 1000000000",
+        "questions": "question 2: content: This field cannot be blank; type: This field cannot be blank; \
+                      question 3 must be an object; question 4: required: must be true or false; \
+                      question 5: replyContent: min: must be below max",
     }));
     assert_eq!((test.count("surveys").await, test.count("questions").await), (0, 0));
 }

@@ -10,21 +10,23 @@ fn questions(survey: &Survey) -> Call {
 async fn questions_are_listed_in_their_order() {
     let test = TestApp::new().await;
     let ada = test.user("ada").await;
-    let survey = test.survey(&ada, "").await;
+    let survey = test.survey(&ada, "version = 7").await;
     // Neither by id nor by insertion.
     let sql = r#"INSERT INTO questions SELECT (jsonb_populate_record(q, other)).*
         FROM questions q, jsonb_array_elements('[
             {"id": "00000000-0000-7000-8000-000000000002", "position": 2, "content": "two\nlines", "type": "single",
              "reply_content": ["cat", 1.50, null]},
-            {"id": "00000000-0000-7000-8000-000000000003", "position": 1, "content": "Żółw?", "reply_content": ""}
+            {"id": "00000000-0000-7000-8000-000000000003", "position": 1, "content": "Żółw?", "reply_content": "",
+             "required": true}
         ]') AS other"#;
     test.db().await.rows(sql, &[]).await.unwrap();
     // Another survey's question is not among them.
     test.survey(&ada, "").await;
     let expected = r#"{"questions": [
-        {"id": "FIRST", "content": "Which pet?", "type": "text", "replyContent": null},
-        {"id": "00000000-0000-7000-8000-000000000003", "content": "Żółw?", "type": "text", "replyContent": ""},
-        {"id": "00000000-0000-7000-8000-000000000002", "content": "two\nlines", "type": "single",
+        {"id": "FIRST", "content": "Which pet?", "type": "text", "required": false, "replyContent": null},
+        {"id": "00000000-0000-7000-8000-000000000003", "content": "Żółw?", "type": "text", "required": true,
+         "replyContent": ""},
+        {"id": "00000000-0000-7000-8000-000000000002", "content": "two\nlines", "type": "single", "required": false,
          "replyContent": ["cat", 1.50, null]}
     ]}"#;
     let expected: serde_json::Value =
@@ -35,6 +37,7 @@ async fn questions_are_listed_in_their_order() {
         get("/getsurveyquestions").query("idSurvey", survey.id),
     ] {
         let answer = test.call(get_survey_questions, call).await;
+        assert_eq!(answer.header("etag"), r#""7""#);
         assert_eq!((answer.status, answer.body), (200, expected.clone()));
     }
 }
@@ -46,6 +49,7 @@ async fn a_survey_without_questions_has_an_empty_list() {
     let survey = test.survey(&ada, "").await;
     test.db().await.rows("DELETE FROM questions", &[]).await.unwrap();
     let answer = test.call(get_survey_questions, questions(&survey)).await;
+    assert_eq!(answer.header("etag"), r#""1""#);
     assert_eq!((answer.status, answer.body), (200, json!({"questions": []})));
 }
 
@@ -59,6 +63,22 @@ async fn a_draft_exists_for_its_owner_alone() {
     for call in [questions(&draft), questions(&draft).bearer(&bob.access)] {
         let answer = test.call(get_survey_questions, call).await;
         answer.assert_problem(404, "not_found", "Survey doesn't exist");
+    }
+}
+
+#[tokio::test]
+async fn who_asks_for_a_draft_with_a_token_that_is_not_good_is_told_so() {
+    let test = TestApp::new().await;
+    let ada = test.user("ada").await;
+    let draft = test.survey(&ada, "is_active = false, public_stats = true").await;
+    for (token, code, message) in [
+        (test.expired(&ada).as_str(), "expired_token", "Token has expired"),
+        (&ada.refresh, "wrong_token_type", "Only access tokens are allowed"),
+        ("garbage", "invalid_token", "Not enough segments"),
+    ] {
+        let answer = test.call(get_survey_questions, questions(&draft).bearer(token)).await;
+        answer.assert_problem(401, code, message);
+        assert_eq!(answer.header("www-authenticate"), r#"Bearer realm="canvass", error="invalid_token""#);
     }
 }
 

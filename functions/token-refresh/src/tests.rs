@@ -63,5 +63,6 @@ async fn a_deleted_users_refresh_token_gets_none() {
     // Nor does it act for somebody who takes the name.
     test.user("ada").await;
     let answer = test.call(token_refresh, post("/token/refresh").bearer(&ada.refresh)).await;
-    answer.assert_problem(401, "unknown_user", "The user of this token doesn't exist");
+    answer.assert_problem(401, "deleted_user", "The user of this token doesn't exist");
+    assert_eq!(answer.header("www-authenticate"), r#"Bearer realm="canvass", error="invalid_token""#);
 }
