@@ -27,7 +27,7 @@ CREATE TABLE surveys (
     public_stats   boolean     NOT NULL,
     -- Kept here because adding a question updates this row: the row lock makes positions gapless and the limits exact.
     question_count integer     NOT NULL CONSTRAINT surveys_question_count_limit CHECK (question_count BETWEEN 0 AND 500),
-    -- Bytes of contents and reply contents together; all of them must fit into one answer of a function.
+    -- The bytes of its questions together: the questions, and their results, must fit into one answer of a function.
     question_bytes integer     NOT NULL CONSTRAINT surveys_question_bytes_limit CHECK (question_bytes BETWEEN 0 AND 1048576),
     -- Counts the edits of the survey and of its questions. What was checked against a version is stored only while that
     -- version lasts.
@@ -47,6 +47,7 @@ CREATE TABLE questions (
     required      boolean     NOT NULL,
     -- json, not jsonb: as sent, and 1e-16000 in it doesn't become sixteen thousand digits.
     reply_content json,
+    bytes         integer     NOT NULL,
     created_at    timestamptz NOT NULL DEFAULT now(),
     CONSTRAINT questions_survey_id_position_key UNIQUE (survey_id, position) DEFERRABLE INITIALLY DEFERRED
 );

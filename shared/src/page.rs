@@ -98,8 +98,9 @@ impl Window {
     }
 }
 
-/// Bytes of text on a page. Escaped as JSON they may be twice as many, and a Lambda function answers with at most 6 MB.
-const MAX_BYTES: usize = 5 * 1024 * 1024 / 2;
+/// Bytes of text on a page. A Lambda function answers with at most 6 MB, in which the body is a text once more: a quote
+/// needs four bytes.
+const MAX_BYTES: usize = 5 * 1024 * 1024 / 4;
 
 /// A row of a list.
 pub(crate) trait Item {

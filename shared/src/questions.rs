@@ -11,7 +11,7 @@ use crate::{
     text::{Flag, Line, Prose},
 };
 use serde::{Deserialize, Deserializer, Serialize, de};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use uuid::Uuid;
 
@@ -35,6 +35,8 @@ pub struct NewQuestion {
     pub required: Option<Flag>,
     /// What may be answered: the rules of the type, or any JSON for a type of the client's own. Kept as sent.
     pub reply_content: Option<Value>,
+    /// Bytes that count towards the limit of a survey's questions together.
+    pub(crate) bytes: i32,
 }
 
 impl NewQuestion {
@@ -45,18 +47,15 @@ impl NewQuestion {
         required: Option<Flag>,
         reply_content: Option<Value>,
     ) -> Result<Self, String> {
-        Rules::parse(r#type.as_str(), reply_content.as_ref())?;
-        Ok(Self { content, r#type, required, reply_content })
+        let rules = Rules::parse(r#type.as_str(), reply_content.as_ref())?;
+        let bytes = bytes(content.as_str(), reply_content.as_ref(), &rules);
+        Ok(Self { content, r#type, required, reply_content, bytes })
     }
 
     /// Whether a whole response must answer it; not, unless it is said.
     #[must_use]
     pub fn required(&self) -> bool {
         self.required.is_some_and(|flag| flag.0)
-    }
-
-    pub(crate) fn bytes(&self) -> i32 {
-        bytes(self.content.as_str(), self.reply_content.as_ref())
     }
 }
 
@@ -125,25 +124,27 @@ pub struct Edit {
     pub reply_content: Change<Value>,
 }
 
-/// Add a question behind the others. The update of the survey's row comes first: it locks the row, so that two questions
-/// added at once get two positions.
+/// Add a question behind the others. The survey's row is locked first: two questions that are added at once get two
+/// positions, and no response is stored that was checked without the question.
 pub async fn insert(db: &Db, owner: &Caller, survey: Uuid, question: &NewQuestion) -> Result<Uuid> {
     let id = Uuid::now_v7();
     let row = db
         .row(
             "-- questions::insert
-            WITH survey AS (
-                UPDATE surveys SET question_count = question_count + 1, question_bytes = question_bytes + $8,
-                                   version = version + 1
-                WHERE id = $1 AND owner_id = $2
-                RETURNING id, question_count
+            WITH owned AS (
+                SELECT id FROM surveys WHERE id = $1 AND owner_id = $2 FOR UPDATE
+            ), survey AS (
+                UPDATE surveys s SET question_count = question_count + 1, question_bytes = question_bytes + $8,
+                                     version = version + 1
+                FROM owned WHERE s.id = owned.id
+                RETURNING s.id, question_count
             ), question AS (
-                INSERT INTO questions (id, survey_id, position, content, type, required, reply_content)
-                SELECT $3, id, question_count - 1, $4, $5, $6, $7 FROM survey
+                INSERT INTO questions (id, survey_id, position, content, type, required, reply_content, bytes)
+                SELECT $3, id, question_count - 1, $4, $5, $6, $7, $8 FROM survey
                 RETURNING id
             )
             SELECT EXISTS (SELECT FROM question) AS added,
-                   EXISTS (SELECT FROM surveys WHERE id = $1 AND is_active) AS visible",
+                   EXISTS (SELECT FROM surveys WHERE id = $1 AND is_active AND owner_id <> $2) AS visible",
             &[
                 &survey,
                 &owner.user,
@@ -152,7 +153,7 @@ pub async fn insert(db: &Db, owner: &Caller, survey: Uuid, question: &NewQuestio
                 &question.r#type.as_str(),
                 &question.required(),
                 &question.reply_content,
-                &question.bytes(),
+                &question.bytes,
             ],
         )
         .await
@@ -228,7 +229,7 @@ pub async fn update(
     let row = transaction
         .row_opt(
             "-- questions::find
-            SELECT content, type, reply_content, (
+            SELECT content, type, reply_content, bytes, (
                 SELECT jsonb_agg(jsonb_build_array(kind, part, n, total::text)) FROM (
                     SELECT kind, part, sum(n) AS n, sum(total) AS total FROM question_counters
                     WHERE question_id = $1 GROUP BY kind, part
@@ -262,14 +263,15 @@ pub async fn update(
             return Err(Error::Conflict("option_in_use", text.into()));
         }
     }
-    let grown = bytes(content, reply_content).saturating_sub(bytes(&old_content, old_reply_content.as_ref()));
+    let bytes = bytes(content, reply_content, &new);
+    let grown = bytes.saturating_sub(row.try_get("bytes")?);
     transaction
         .rows(
             "-- questions::update
             WITH survey AS (UPDATE surveys SET question_bytes = question_bytes + $7 WHERE id = $1)
-            UPDATE questions SET content = $3, type = $4, required = coalesce($5, required), reply_content = $6
+            UPDATE questions SET content = $3, type = $4, required = coalesce($5, required), reply_content = $6, bytes = $8
             WHERE id = $2",
-            &[&survey, &question, &content, &r#type, &edit.required.map(|flag| flag.0), &reply_content, &grown],
+            &[&survey, &question, &content, &r#type, &edit.required.map(|flag| flag.0), &reply_content, &grown, &bytes],
         )
         .await
         .on_constraint("surveys_question_bytes_limit", || too_large("replyContent"))?;
@@ -295,22 +297,21 @@ pub async fn delete(
             ), singles AS (
                 DELETE FROM responses WHERE single AND id IN (SELECT response_id FROM replies)
             ), question AS (
-                DELETE FROM questions WHERE id = $2 RETURNING position, content, reply_content
+                DELETE FROM questions WHERE id = $2 RETURNING position, bytes
             ), later AS (
                 UPDATE questions q SET position = q.position - 1
                 FROM question WHERE q.survey_id = $1 AND q.position > question.position
             )
-            SELECT (SELECT count(*) FROM replies) AS replies, content, reply_content FROM question",
+            SELECT (SELECT count(*) FROM replies) AS replies, bytes FROM question",
             &[&survey, &question],
         )
         .await?
         .ok_or_else(|| Error::NotFound("Question doesn't exist".into()))?;
-    let reply_content: Option<Value> = row.try_get("reply_content")?;
     transaction
         .rows(
             "-- questions::forget
             UPDATE surveys SET question_count = question_count - 1, question_bytes = question_bytes - $2 WHERE id = $1",
-            &[&survey, &bytes(row.try_get("content")?, reply_content.as_ref())],
+            &[&survey, &row.try_get::<_, i32>("bytes")?],
         )
         .await?;
     let version = surveys::touch(&transaction, survey).await?;
@@ -354,10 +355,10 @@ fn repeated(ids: &[Uuid]) -> bool {
     ids.iter().collect::<BTreeSet<_>>().len() < ids.len()
 }
 
-/// Bytes that count towards the limit of a survey's questions together.
-fn bytes(content: &str, reply_content: Option<&Value>) -> i32 {
-    let json = reply_content.map_or(0, |json| json.to_string().len());
-    i32::try_from(content.len() + json).unwrap_or(i32::MAX)
+/// Bytes that count towards the limit of a survey's questions together: of the question as JSON, and of its results.
+fn bytes(content: &str, reply_content: Option<&Value>, rules: &Rules) -> i32 {
+    let json = json!([content, reply_content]).to_string().len();
+    i32::try_from(json + rules.bytes()).unwrap_or(i32::MAX)
 }
 
 const TOO_MANY: &str = "a survey may have at most 500 questions";

@@ -77,7 +77,7 @@ async fn questions(
     let questions = transaction
         .query(
             "-- recount::questions
-            SELECT id, position, content, type, reply_content FROM questions WHERE survey_id = $1 ORDER BY position",
+            SELECT id, position, type, reply_content, bytes FROM questions WHERE survey_id = $1 ORDER BY position",
             &[&survey],
         )
         .await?;
@@ -89,8 +89,7 @@ async fn questions(
         }
         let r#type: &str = row.try_get("type")?;
         let reply_content: Option<Value> = row.try_get("reply_content")?;
-        bytes += row.try_get::<_, &str>("content")?.len();
-        bytes += reply_content.as_ref().map_or(0, |json| json.to_string().len());
+        bytes += usize::try_from(row.try_get::<_, i32>("bytes")?).unwrap_or_default();
         let rules = Rules::parse(r#type, reply_content.as_ref()).map_err(Error::internal)?;
         let there = there(transaction, id, r#type, &rules, differences).await?;
         let counted = counted(transaction, id).await?;

@@ -41,7 +41,7 @@ pub async fn insert(db: &Db, question: Uuid, reply: &Reply) -> Result<Uuid> {
             .row_opt(
                 "-- replies::insert
                 WITH target AS (
-                    SELECT q.id AS question_id, q.type, q.required, q.reply_content, s.id AS survey_id, s.version,
+                    SELECT q.id AS question_id, q.type, q.reply_content, s.id AS survey_id, s.version,
                            is_open(s) AS open, s.opens_at > now() AS early
                     FROM questions q JOIN surveys s ON s.id = q.survey_id
                     WHERE q.id = $1

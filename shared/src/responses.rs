@@ -11,7 +11,7 @@ use crate::{
     db::Db,
     error::OnConstraint,
     replies::Reply,
-    rules::{Fault, Rules, Tally},
+    rules::{Fault, Rules, Tally, shown},
     surveys,
 };
 use chrono::{DateTime, Utc};
@@ -46,10 +46,11 @@ impl<'de> Deserialize<'de> for Answers {
         }
         let mut all = BTreeMap::new();
         for (question, reply) in answers {
-            let reply =
-                Reply::deserialize(reply).map_err(|e| de::Error::custom(format!("{question}: {e}")))?.0;
+            let reply = Reply::deserialize(reply)
+                .map_err(|e| de::Error::custom(format!("{}: {e}", shown(&question))))?
+                .0;
             // One spelling of an id, so that no question can be answered twice.
-            let question = question.parse().map_or(question, |id: Uuid| id.to_string());
+            let question = question.parse().map_or_else(|_| shown(&question), |id: Uuid| id.to_string());
             if !reply.is_null() && all.insert(question.clone(), reply).is_some() {
                 return Err(de::Error::custom(format!("{question} is there twice")));
             }

@@ -17,11 +17,13 @@ use uuid::Uuid;
 /// The newest answers that the results of one question show.
 const NEWEST: i64 = 1000;
 
-/// Bytes of answers that the results of one survey show, well below the 6 MB that a Lambda function may answer with.
-const SHOWN: i64 = 5 * 1024 * 1024 / 2;
+/// Bytes of answers that the results of one survey show. A Lambda function may answer with 6 MB, in which the body is a
+/// text once more: every quote is escaped, at worst every byte. Questions and counts may need 2 MiB of it so counted.
+const SHOWN: i64 = 1024 * 1024;
 
-/// Counters of days that the results of one question show, the newest; of everything else there are never too many.
-const DAYS: i64 = 10_000;
+/// Counters of days that the results of one survey show, the newest, and at most 10,000 for a question. Of everything else
+/// there are never too many.
+const DAYS: i64 = 200_000;
 
 /// The results of one question.
 #[derive(Debug, Serialize)]
@@ -57,7 +59,7 @@ pub async fn stats(db: &Db, reader: &Reader, survey: Uuid) -> Result<Vec<Stats>>
                         -- The newest days, each of them whole.
                         SELECT * FROM question_counters WHERE question_id = q.id AND kind = 'day' AND part > coalesce((
                             SELECT part FROM question_counters WHERE question_id = q.id AND kind = 'day'
-                            ORDER BY part DESC OFFSET $5 LIMIT 1
+                            ORDER BY part DESC OFFSET least(10000, $5 / greatest(s.question_count, 1)) LIMIT 1
                         ), '')
                     ) AS shards GROUP BY kind, part
                 ) AS parts
@@ -67,7 +69,7 @@ pub async fn stats(db: &Db, reader: &Reader, survey: Uuid) -> Result<Vec<Stats>>
                     SELECT id, reply, sum(octet_length(reply::text)) OVER (ORDER BY id DESC) AS bytes
                     FROM (SELECT id, reply FROM replies WHERE question_id = q.id ORDER BY id DESC LIMIT $3) AS newest
                 ) AS measured
-                WHERE bytes <= $4 / s.question_count
+                WHERE bytes <= $4 / greatest(s.question_count, 1)
             ) AS newest ON true
             WHERE s.id = $1
             ORDER BY q.position",

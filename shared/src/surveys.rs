@@ -2,7 +2,7 @@
 
 use crate::{
     Error, Result,
-    auth::{Caller, Reader},
+    auth::{self, Caller, Reader},
     db::{Db, Transaction},
     due_date::DueDate,
     error::OnConstraint,
@@ -131,6 +131,14 @@ pub struct Survey {
     pub version: i32,
 }
 
+/// The columns of a [`Survey`]. Named one by one: what is prepared as `*` fails when a migration adds a column.
+macro_rules! columns {
+    () => {
+        "s.id, s.name, s.is_active, s.opens_at, s.due_at, s.description, s.visibility, s.public_stats, s.version, \
+         sub_count(s.id), l.max_responses"
+    };
+}
+
 impl Item for Survey {
     fn id(&self) -> Uuid {
         self.id
@@ -189,22 +197,23 @@ pub async fn insert(db: &Db, owner: &Caller, survey: &NewSurvey) -> Result<Uuid>
     let types: Vec<&str> = questions.iter().map(|q| q.r#type.as_str()).collect();
     let required: Vec<bool> = questions.iter().map(NewQuestion::required).collect();
     let reply_contents: Vec<Option<&Value>> = questions.iter().map(|q| q.reply_content.as_ref()).collect();
-    let bytes: i32 = questions.iter().map(NewQuestion::bytes).fold(0, i32::saturating_add);
+    let bytes: Vec<i32> = questions.iter().map(|q| q.bytes).collect();
+    let all_bytes = bytes.iter().copied().fold(0, i32::saturating_add);
     db.rows(
         "-- surveys::insert
         WITH survey AS (
             INSERT INTO surveys (id, owner_id, name, description, is_active, opens_at, due_at, visibility, public_stats,
                                  question_count, question_bytes)
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, cardinality($11), $16)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, cardinality($11), $17)
             RETURNING id
         ), response_limit AS (
             INSERT INTO response_limits (survey_id, taken, max_responses)
             SELECT id, 0, $10 FROM survey WHERE $10 IS NOT NULL
         )
-        INSERT INTO questions (id, survey_id, position, content, type, required, reply_content)
-        SELECT q.id, survey.id, q.position - 1, q.content, q.type, q.required, q.reply_content
-        FROM survey, unnest($11, $12, $13, $14, $15)
-            WITH ORDINALITY AS q (id, content, type, required, reply_content, position)",
+        INSERT INTO questions (id, survey_id, position, content, type, required, reply_content, bytes)
+        SELECT q.id, survey.id, q.position - 1, q.content, q.type, q.required, q.reply_content, q.bytes
+        FROM survey, unnest($11, $12, $13, $14, $15, $16)
+            WITH ORDINALITY AS q (id, content, type, required, reply_content, bytes, position)",
         &[
             &id,
             &owner.user,
@@ -222,11 +231,13 @@ pub async fn insert(db: &Db, owner: &Caller, survey: &NewSurvey) -> Result<Uuid>
             &required,
             &reply_contents,
             &bytes,
+            &all_bytes,
         ],
     )
     .await
     .on_constraint("surveys_question_count_limit", || questions::too_many("questions"))
-    .on_constraint("surveys_question_bytes_limit", || questions::too_large("questions"))?;
+    .on_constraint("surveys_question_bytes_limit", || questions::too_large("questions"))
+    .on_constraint("surveys_owner_id_fkey", auth::deleted_user)?;
     Ok(id)
 }
 
@@ -234,11 +245,14 @@ pub async fn insert(db: &Db, owner: &Caller, survey: &NewSurvey) -> Result<Uuid>
 pub async fn list_owned(db: &Db, owner: &Caller, window: Window) -> Result<SurveyList> {
     let rows = db
         .rows(
-            "-- surveys::list_owned
-            SELECT s.*, sub_count(s.id), l.max_responses
+            concat!(
+                "-- surveys::list_owned\nSELECT ",
+                columns!(),
+                "
             FROM surveys s LEFT JOIN response_limits l ON l.survey_id = s.id
             WHERE s.owner_id = $1 AND s.id > $2
-            ORDER BY s.id LIMIT $3",
+            ORDER BY s.id LIMIT $3"
+            ),
             &[&owner.user, &window.after(), &window.fetch()],
         )
         .await?;
@@ -249,14 +263,17 @@ pub async fn list_owned(db: &Db, owner: &Caller, window: Window) -> Result<Surve
 pub async fn list_open(db: &Db, window: Window) -> Result<SurveyList> {
     let rows = db
         .rows(
-            "-- surveys::list_open
-            SELECT s.*, sub_count(s.id), l.max_responses
+            concat!(
+                "-- surveys::list_open\nSELECT ",
+                columns!(),
+                "
             FROM (
                 SELECT * FROM surveys s
                 WHERE is_active AND visibility = 'public' AND due_at > now() AND is_open(s) AND id > $1
                 ORDER BY id LIMIT $2
             ) AS s LEFT JOIN response_limits l ON l.survey_id = s.id
-            ORDER BY s.id",
+            ORDER BY s.id"
+            ),
             &[&window.after(), &window.fetch()],
         )
         .await?;
@@ -267,10 +284,13 @@ pub async fn list_open(db: &Db, window: Window) -> Result<SurveyList> {
 pub async fn find(db: &Db, reader: &Reader, survey: Uuid) -> Result<Survey> {
     let row = db
         .row_opt(
-            "-- surveys::find
-            SELECT s.*, sub_count(s.id), l.max_responses
+            concat!(
+                "-- surveys::find\nSELECT ",
+                columns!(),
+                "
             FROM surveys s LEFT JOIN response_limits l ON l.survey_id = s.id
-            WHERE s.id = $1 AND (s.is_active OR s.owner_id = $2)",
+            WHERE s.id = $1 AND (s.is_active OR s.owner_id = $2)"
+            ),
             &[&survey, &reader.user()],
         )
         .await?;
@@ -285,15 +305,24 @@ pub(crate) async fn lock(
     survey: Uuid,
     if_match: Option<i32>,
 ) -> Result<()> {
-    let row = transaction
+    let locked = transaction
         .row_opt(
             "-- surveys::lock
-            SELECT owner_id = $2 AS owned, is_active, version FROM surveys WHERE id = $1 FOR UPDATE",
+            SELECT version FROM surveys WHERE id = $1 AND owner_id = $2 FOR UPDATE",
             &[&survey, &owner.user],
         )
-        .await?
-        .ok_or_else(unknown)?;
-    must_own(&row, owner)?;
+        .await?;
+    let Some(row) = locked else {
+        // A stranger waits for nobody, and keeps nobody waiting.
+        let row = transaction
+            .row_opt(
+                "-- surveys::not_owned
+                SELECT false AS owned, is_active FROM surveys WHERE id = $1 AND owner_id <> $2",
+                &[&survey, &owner.user],
+            )
+            .await?;
+        return must_own(&row.ok_or_else(unknown)?, owner);
+    };
     let version: i32 = row.try_get("version")?;
     if if_match.is_some_and(|expected| expected != version) { Err(Error::Stale) } else { Ok(()) }
 }
@@ -450,8 +479,8 @@ pub async fn duplicate(db: &mut Db, owner: &Caller, survey: Uuid, name: Option<&
     transaction
         .rows(
             "-- surveys::duplicate_questions
-            INSERT INTO questions (id, survey_id, position, content, type, required, reply_content)
-            SELECT new.id, $2, q.position, q.content, q.type, q.required, q.reply_content
+            INSERT INTO questions (id, survey_id, position, content, type, required, reply_content, bytes)
+            SELECT new.id, $2, q.position, q.content, q.type, q.required, q.reply_content, q.bytes
             FROM (SELECT *, row_number() OVER (ORDER BY position) AS place FROM questions WHERE survey_id = $1) AS q
             JOIN unnest($3) WITH ORDINALITY AS new (id, place) USING (place)",
             &[&survey, &id, &ids],

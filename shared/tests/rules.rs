@@ -903,3 +903,16 @@ proptest! {
         prop_assert_eq!(counted(chosen), counted(&sorted));
     }
 }
+
+#[test]
+fn a_pattern_is_small_and_its_text_short() {
+    let large = json!({"pattern": "(?:(?:a|b|c|d)*){480}z"});
+    let fault = Rules::parse("short_text", Some(&large)).unwrap_err();
+    assert!(fault.starts_with("pattern: is no regular expression: "), "{fault}");
+    for usual in [r"[A-Z]{1,2}\d[A-Z\d]? ?\d[A-Z]{2}", r"\+[1-9]\d{6,14}", r"[^@\s]+@[^@\s]+\.[a-z]{2,24}"] {
+        assert!(Rules::parse("short_text", Some(&json!({ "pattern": usual }))).is_ok(), "{usual}");
+    }
+    let long = json!({"pattern": "a", "maxLength": 1001});
+    let fault = Rules::parse("long_text", Some(&long)).unwrap_err();
+    assert_eq!(fault, "pattern: needs a maxLength of at most 1000");
+}

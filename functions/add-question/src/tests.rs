@@ -187,12 +187,12 @@ async fn five_hundred_questions_are_the_limit() {
 async fn one_mebibyte_of_questions_is_the_limit() {
     let test = TestApp::new().await;
     let ada = test.user("ada").await;
-    let survey = test.survey(&ada, "question_bytes = 1048576 - 9").await;
+    let survey = test.survey(&ada, "question_bytes = 1048576 - 14").await;
     let with = |reply_content: &str| {
         let body = json!({"content": "Why?", "type": "text", "replyContent": reply_content});
         post("/surveys/x/questions").path("idSurvey", survey.id).bearer(&ada.access).json(body)
     };
-    // Four bytes of content, and the quotes of the text.
+    // Counted as JSON: ["Why?","abc"].
     let answer = test.call(add_question, with("abcd")).await;
     answer
         .assert_invalid(json!({"replyContent": "the questions of a survey may have at most 1 MiB together"}));

@@ -1,7 +1,7 @@
 //! `GET /surveys/{idSurvey}/questions`, `GET /getsurveyquestions` (anyone; of a draft its owner): the questions of a survey.
 //!
 //! Parameters: `idSurvey`.
-//! 200 `{questions}`, with `ETag` · 400 `invalid_input` · 404 `not_found`
+//! 200 `{questions}`, with `ETag` · 400 `invalid_input` · 401 a bad token, of a draft · 404 `not_found`
 
 use serde::Deserialize;
 use serde_json::json;

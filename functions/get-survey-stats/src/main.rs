@@ -1,7 +1,7 @@
 //! `GET /surveys/{idSurvey}/stats`, `GET /getsurveystats` (the owner, or anyone if the survey says so): the results.
 //!
 //! Parameters: `idSurvey`, which flaskForms' clients call `id`.
-//! 200 `[{id, type, votes, content, answers, summary}]` · 400 `invalid_input` · 401 `missing_token` · 403 `forbidden` ·
+//! 200 `[{id, type, votes, content, answers, summary}]` · 400 `invalid_input` · 401 no valid access token · 403 `forbidden` ·
 //! 404 `not_found`
 
 use serde::Deserialize;

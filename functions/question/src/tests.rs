@@ -196,7 +196,7 @@ async fn questions_of_a_survey_have_at_most_a_mebibyte_together() {
     let test = TestApp::new().await;
     let ada = test.user("ada").await;
     let form = test.form(&ada, json!([{"type": "colour"}, {"type": "nps"}])).await;
-    test.db().await.rows("UPDATE surveys SET question_bytes = 1048576 - 10", &[]).await.unwrap();
+    test.db().await.rows("UPDATE surveys SET question_bytes = 1048576 - 19", &[]).await.unwrap();
     let [short, long] = ["x".repeat(8), "x".repeat(9)].map(|text| json!({ "replyContent": text }));
     let answer = test.call(question, edit(form.questions[0], &ada, &long)).await;
     answer
@@ -204,7 +204,7 @@ async fn questions_of_a_survey_have_at_most_a_mebibyte_together() {
     assert_eq!(test.call(question, edit(form.questions[0], &ada, &short)).await.status, 200);
     assert_eq!(test.count("surveys WHERE question_bytes = 1048576").await, 1);
     assert_eq!(test.call(question, deletion(form.questions[0], &ada)).await.status, 200);
-    assert_eq!(test.count("surveys WHERE question_bytes = 1048576 - 14 AND question_count = 1").await, 1);
+    assert_eq!(test.count("surveys WHERE question_bytes = 1048576 - 19 AND question_count = 1").await, 1);
 }
 
 #[tokio::test]

@@ -426,3 +426,16 @@ async fn numbers_are_kept_as_they_were_sent_and_added_up_exactly() {
     assert_eq!(row.get::<_, &str>("sum").parse::<f64>().unwrap().to_string(), "0.3");
     test.assert_counted().await;
 }
+
+#[tokio::test]
+async fn what_is_refused_is_shown_by_its_beginning_only() {
+    let test = TestApp::new().await;
+    let ada = test.user("ada").await;
+    let form = test.form(&ada, json!([{"type": "single_choice", "replyContent": ["a"]}])).await;
+    let long = "\\".repeat(30_000);
+    let answers = json!({ form.questions[0].to_string(): long, long.clone(): 1 });
+    let call = post("/surveys/x/responses").path("idSurvey", form.id).json(json!({ "answers": answers }));
+    let answer = test.call(submit_response, call).await;
+    assert_eq!((answer.status, answer.body["faults"].as_array().map(Vec::len)), (422, Some(2)));
+    assert!(answer.body.to_string().len() < 2000);
+}

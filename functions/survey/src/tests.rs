@@ -244,3 +244,18 @@ async fn other_methods_and_ids_are_refused() {
         answer.assert_invalid(json!({"idSurvey": "must be an id (a UUID)"}));
     }
 }
+
+#[tokio::test]
+async fn a_migration_that_adds_a_column_disturbs_no_warm_connection() {
+    let test = TestApp::new().await;
+    let ada = test.user("ada").await;
+    let form = test.form(&ada, json!([])).await;
+    let read = || get("/surveys/x").path("idSurvey", form.id);
+    assert_eq!(test.call(survey, read()).await.status, 200);
+    test.db()
+        .await
+        .rows("ALTER TABLE surveys ADD COLUMN later integer NOT NULL DEFAULT 0", &[])
+        .await
+        .unwrap();
+    assert_eq!(test.call(survey, read()).await.status, 200);
+}

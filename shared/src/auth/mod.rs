@@ -108,10 +108,14 @@ impl Bearer {
             return Err(refused("revoked_token", "Token has been revoked"));
         }
         let username: Option<String> = row.try_get("username")?;
-        let username =
-            username.ok_or_else(|| refused("deleted_user", "The user of this token doesn't exist"))?;
+        let username = username.ok_or_else(deleted_user)?;
         Ok(Self { user: token.user, username, jti: token.jti, expires_at: token.expires_at })
     }
+}
+
+/// 401 for a token whose user was deleted.
+pub(crate) fn deleted_user() -> Error {
+    refused("deleted_user", "The user of this token doesn't exist")
 }
 
 /// 401, with the reason as the client's text.

@@ -90,6 +90,12 @@ impl Rules {
     }
 }
 
+/// A value in a message: the beginning tells which one is meant.
+pub(crate) fn shown(value: &str) -> String {
+    let beginning: String = value.chars().take(40).collect();
+    if beginning.len() < value.len() { beginning + "…" } else { beginning }
+}
+
 fn string(reply: &Value) -> Result<&str, Fault> {
     reply.as_str().ok_or_else(|| Fault::new("wrong_type", "must be text"))
 }
@@ -157,7 +163,7 @@ impl ChoiceRules {
         let mut seen = BTreeSet::new();
         for item in items {
             if !seen.insert(self.check_one(item)?) {
-                return Err(Fault::new("duplicate", format!("{item} is there twice")));
+                return Err(Fault::new("duplicate", format!("{} is there twice", shown(&item.to_string()))));
             }
         }
         if items.len() < self.min_selections {
@@ -175,10 +181,14 @@ fn live(options: &Options, reply: &Value, what: &str) -> Result<String, Fault> {
     let value = option_value(reply)
         .ok_or_else(|| Fault::new("wrong_type", format!("{what}s are named by their value, a text")))?;
     match options.find(&value) {
-        None => Err(Fault::new("unknown_option", format!("{reply} is no {what} of this question"))),
-        Some(option) if option.retired => {
-            Err(Fault::new("retired_option", format!("{reply} can't be chosen any more")))
-        }
+        None => Err(Fault::new(
+            "unknown_option",
+            format!("{} is no {what} of this question", shown(&reply.to_string())),
+        )),
+        Some(option) if option.retired => Err(Fault::new(
+            "retired_option",
+            format!("{} can't be chosen any more", shown(&reply.to_string())),
+        )),
         Some(_) => Ok(value),
     }
 }
@@ -201,7 +211,12 @@ impl MatrixRules {
             .ok_or_else(|| Fault::new("wrong_type", "must be an object with a column for each row"))?;
         for (row, columns) in rows {
             match self.rows.find(row) {
-                None => return Err(Fault::new("unknown_row", format!("{row:?} is no row of this question"))),
+                None => {
+                    return Err(Fault::new(
+                        "unknown_row",
+                        format!("{:?} is no row of this question", shown(row)),
+                    ));
+                }
                 Some(option) if option.retired => {
                     return Err(Fault::new(
                         "retired_option",
@@ -215,7 +230,10 @@ impl MatrixRules {
                     let mut seen = BTreeSet::new();
                     for column in columns {
                         if !seen.insert(live(&self.columns, column, "column")?) {
-                            return Err(Fault::new("duplicate", format!("{column} is there twice")));
+                            return Err(Fault::new(
+                                "duplicate",
+                                format!("{} is there twice", shown(&column.to_string())),
+                            ));
                         }
                     }
                 }

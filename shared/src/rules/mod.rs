@@ -10,6 +10,7 @@ mod tally;
 mod tests;
 
 pub use check::Fault;
+pub(crate) use check::shown;
 pub(crate) use tally::Counts;
 pub use tally::Tally;
 
@@ -125,6 +126,10 @@ impl Options {
         self.0.iter().find(|option| option.value == value)
     }
 
+    fn bytes(&self) -> usize {
+        self.0.iter().map(|option| 80 + 2 * option.value.len()).sum()
+    }
+
     /// How many can be chosen.
     pub(crate) fn live(&self) -> usize {
         self.0.iter().filter(|option| !option.retired).count()
@@ -180,6 +185,14 @@ impl Rules {
         }
     }
 
+    /// Bytes that the results need for what is counted apart, more or less: a line for each option or cell.
+    pub(crate) fn bytes(&self) -> usize {
+        match self {
+            Self::Matrix(rules) => rules.rows.bytes() + rules.rows.0.len() * rules.columns.bytes(),
+            _ => self.options().map_or(0, Options::bytes),
+        }
+    }
+
     /// The options by which replies are counted, retired ones among them.
     pub(crate) fn options(&self) -> Option<&Options> {
         match self {
@@ -203,8 +216,8 @@ fn listed(reply_content: Option<&Value>) -> Result<Map<String, Value>, String> {
 /// Read rules into a struct, and refuse those that it doesn't have.
 fn strict<T: de::DeserializeOwned>(rules: &Map<String, Value>, known: &[&str]) -> Result<T, String> {
     match rules.keys().find(|rule| !known.contains(&rule.as_str())) {
-        Some(unknown) if known.is_empty() => Err(format!("{unknown}: this type has no rules")),
-        Some(unknown) => Err(format!("{unknown}: unknown rule; there are {}", known.join(", "))),
+        Some(unknown) if known.is_empty() => Err(format!("{}: this type has no rules", shown(unknown))),
+        Some(unknown) => Err(format!("{}: unknown rule; there are {}", shown(unknown), known.join(", "))),
         None => http::members(rules),
     }
 }
@@ -239,11 +252,18 @@ impl TextRules {
         }
         let given: Given = strict(rules, &["minLength", "maxLength", "pattern"])?;
         let min_length = given.min_length.map_or(0, |count| count.0);
+        let usual = if given.pattern.is_some() { usual.min(MAX_MATCHED) } else { usual };
         let max_length = given.max_length.map_or(usual.max(min_length), |count| count.0);
         if max_length > most {
             return Err(format!("maxLength: may be at most {most}"));
         }
+        if max_length == 0 {
+            return Err("maxLength: must be at least 1".to_owned());
+        }
         ordered(["minLength", "maxLength"], Some(&min_length), Some(&max_length))?;
+        if given.pattern.is_some() && max_length > MAX_MATCHED {
+            return Err(format!("pattern: needs a maxLength of at most {MAX_MATCHED}"));
+        }
         Ok(Self { lines, min_length, max_length, pattern: given.pattern })
     }
 }
@@ -401,6 +421,12 @@ impl<'de> Deserialize<'de> for Number {
     }
 }
 
+/// Bytes that a pattern may compile to. Matching takes time in proportion to them, and to the text.
+const MAX_PATTERN: usize = 1 << 13;
+
+/// The longest text that a pattern is matched with.
+const MAX_MATCHED: usize = 1000;
+
 /// A regular expression that the whole text has to match, in time linear in the text.
 #[derive(Debug)]
 pub struct Pattern(pub(crate) Regex);
@@ -411,14 +437,12 @@ impl<'de> Deserialize<'de> for Pattern {
         if pattern.len() > 500 {
             return Err(de::Error::custom("may have at most 500 bytes"));
         }
-        let whole = regex_lite::RegexBuilder::new(&format!("^(?:{pattern})$")).size_limit(1 << 18).build();
+        let build = |pattern: &str| regex_lite::RegexBuilder::new(pattern).size_limit(MAX_PATTERN).build();
         // Alone, too: the group must not be closed by the pattern itself.
-        match (whole, Regex::new(&pattern)) {
-            (Ok(whole), Ok(_)) => Ok(Self(whole)),
-            (Err(error), _) | (_, Err(error)) => {
-                Err(de::Error::custom(format!("is no regular expression: {error}")))
-            }
-        }
+        build(&pattern)
+            .and_then(|_| build(&format!("^(?:{pattern})$")))
+            .map(Self)
+            .map_err(|error| de::Error::custom(format!("is no regular expression: {error}")))
     }
 }
 
@@ -529,7 +553,8 @@ text_type! {
     |text| match text.len() {
         _ if !digits(text, b':') => None,
         5 => NaiveTime::parse_from_str(text, "%H:%M").ok(),
-        8 => NaiveTime::parse_from_str(text, "%H:%M:%S").ok(),
+        // chrono takes a leap second, which no clock shows.
+        8 if !text.ends_with("60") => NaiveTime::parse_from_str(text, "%H:%M:%S").ok(),
         _ => None,
     }
 }

@@ -222,18 +222,30 @@ fn ratio(total: Decimal, n: i64) -> Value {
     total.checked_div(n.into()).map_or(Value::Null, |quotient| number(quotient.round_dp(6)))
 }
 
+/// The most buckets of a histogram: beyond that they are ten times as wide.
+const BUCKETS: usize = 60;
+
+/// A one in the place of the first digit, with the sign.
+fn unit(number: Decimal) -> Decimal {
+    let magnitude = number.mantissa().unsigned_abs().checked_ilog10().map_or(0, |digits| 10_i128.pow(digits));
+    Decimal::from_i128_with_scale(magnitude * number.mantissa().signum(), number.scale())
+}
+
 fn numbers(counts: &Counts, least: Option<Decimal>, greatest: Option<Decimal>) -> Value {
     let (n, sum) = (counts.votes(), counts.total("answers", "") + counts.total("single", ""));
-    let mut buckets: Vec<_> =
+    let buckets: Vec<_> =
         counts.parts("bucket").filter_map(|(end, n)| Some((Decimal::from_str(end).ok()?, n))).collect();
-    buckets.sort_unstable();
-    let histogram = buckets.into_iter().map(|(near, count)| {
-        let mantissa = near.mantissa().unsigned_abs();
-        let unit =
-            mantissa.checked_ilog10().map_or(0, |digits| 10_i128.pow(digits)) * near.mantissa().signum();
-        let far = near + Decimal::from_i128_with_scale(unit, near.scale());
-        json!({ "from": number(near.min(far)), "to": number(near.max(far)), "count": count })
-    });
+    // Numbers all over the place are shown by their magnitude alone.
+    let coarse = buckets.len() > BUCKETS;
+    let mut histogram = BTreeMap::new();
+    for (near, count) in buckets {
+        let unit = unit(near);
+        let (near, far) = if coarse { (unit, unit * Decimal::TEN) } else { (near, near + unit) };
+        *histogram.entry((near.min(far), near.max(far))).or_insert(0) += count;
+    }
+    let histogram = histogram
+        .iter()
+        .map(|((from, to), n)| json!({ "from": number(*from), "to": number(*to), "count": n }));
     json!({
         "count": n,
         "sum": number(sum),
