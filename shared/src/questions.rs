@@ -264,18 +264,18 @@ pub async fn update(
         }
     }
     let bytes = bytes(content, reply_content, &new);
-    let grown = bytes.saturating_sub(row.try_get("bytes")?);
     transaction
         .rows(
             "-- questions::update
-            WITH survey AS (UPDATE surveys SET question_bytes = question_bytes + $7 WHERE id = $1)
-            UPDATE questions SET content = $3, type = $4, required = coalesce($5, required), reply_content = $6, bytes = $8
-            WHERE id = $2",
-            &[&survey, &question, &content, &r#type, &edit.required.map(|flag| flag.0), &reply_content, &grown, &bytes],
+            UPDATE questions SET content = $2, type = $3, required = coalesce($4, required), reply_content = $5, bytes = $6
+            WHERE id = $1",
+            &[&question, &content, &r#type, &edit.required.map(|flag| flag.0), &reply_content, &bytes],
         )
+        .await?;
+    let grown = bytes.saturating_sub(row.try_get("bytes")?);
+    let version = surveys::touch(&transaction, survey, 0, grown)
         .await
         .on_constraint("surveys_question_bytes_limit", || too_large("replyContent"))?;
-    let version = surveys::touch(&transaction, survey).await?;
     transaction.commit().await?;
     Ok(version)
 }
@@ -307,14 +307,7 @@ pub async fn delete(
         )
         .await?
         .ok_or_else(|| Error::NotFound("Question doesn't exist".into()))?;
-    transaction
-        .rows(
-            "-- questions::forget
-            UPDATE surveys SET question_count = question_count - 1, question_bytes = question_bytes - $2 WHERE id = $1",
-            &[&survey, &row.try_get::<_, i32>("bytes")?],
-        )
-        .await?;
-    let version = surveys::touch(&transaction, survey).await?;
+    let version = surveys::touch(&transaction, survey, -1, -row.try_get::<_, i32>("bytes")?).await?;
     transaction.commit().await?;
     Ok((row.try_get("replies")?, version))
 }
@@ -346,7 +339,7 @@ pub async fn order(
             &[&survey, &questions.to_vec()],
         )
         .await?;
-    let version = surveys::touch(&transaction, survey).await?;
+    let version = surveys::touch(&transaction, survey, 0, 0).await?;
     transaction.commit().await?;
     Ok(version)
 }

@@ -131,14 +131,6 @@ pub struct Survey {
     pub version: i32,
 }
 
-/// The columns of a [`Survey`]. Named one by one: what is prepared as `*` fails when a migration adds a column.
-macro_rules! columns {
-    () => {
-        "s.id, s.name, s.is_active, s.opens_at, s.due_at, s.description, s.visibility, s.public_stats, s.version, \
-         sub_count(s.id), l.max_responses"
-    };
-}
-
 impl Item for Survey {
     fn id(&self) -> Uuid {
         self.id
@@ -148,6 +140,7 @@ impl Item for Survey {
     }
 }
 
+/// From columns that the statements name one by one: what is prepared as `*` fails when a migration adds a column.
 impl TryFrom<&Row> for Survey {
     type Error = Error;
     fn try_from(row: &Row) -> Result<Self> {
@@ -245,14 +238,12 @@ pub async fn insert(db: &Db, owner: &Caller, survey: &NewSurvey) -> Result<Uuid>
 pub async fn list_owned(db: &Db, owner: &Caller, window: Window) -> Result<SurveyList> {
     let rows = db
         .rows(
-            concat!(
-                "-- surveys::list_owned\nSELECT ",
-                columns!(),
-                "
+            "-- surveys::list_owned
+            SELECT s.id, s.name, s.is_active, s.opens_at, s.due_at, s.description, s.visibility, s.public_stats,
+                   s.version, sub_count(s.id), l.max_responses
             FROM surveys s LEFT JOIN response_limits l ON l.survey_id = s.id
             WHERE s.owner_id = $1 AND s.id > $2
-            ORDER BY s.id LIMIT $3"
-            ),
+            ORDER BY s.id LIMIT $3",
             &[&owner.user, &window.after(), &window.fetch()],
         )
         .await?;
@@ -263,17 +254,15 @@ pub async fn list_owned(db: &Db, owner: &Caller, window: Window) -> Result<Surve
 pub async fn list_open(db: &Db, window: Window) -> Result<SurveyList> {
     let rows = db
         .rows(
-            concat!(
-                "-- surveys::list_open\nSELECT ",
-                columns!(),
-                "
+            "-- surveys::list_open
+            SELECT s.id, s.name, s.is_active, s.opens_at, s.due_at, s.description, s.visibility, s.public_stats,
+                   s.version, sub_count(s.id), l.max_responses
             FROM (
                 SELECT * FROM surveys s
                 WHERE is_active AND visibility = 'public' AND due_at > now() AND is_open(s) AND id > $1
                 ORDER BY id LIMIT $2
             ) AS s LEFT JOIN response_limits l ON l.survey_id = s.id
-            ORDER BY s.id"
-            ),
+            ORDER BY s.id",
             &[&window.after(), &window.fetch()],
         )
         .await?;
@@ -284,13 +273,11 @@ pub async fn list_open(db: &Db, window: Window) -> Result<SurveyList> {
 pub async fn find(db: &Db, reader: &Reader, survey: Uuid) -> Result<Survey> {
     let row = db
         .row_opt(
-            concat!(
-                "-- surveys::find\nSELECT ",
-                columns!(),
-                "
+            "-- surveys::find
+            SELECT s.id, s.name, s.is_active, s.opens_at, s.due_at, s.description, s.visibility, s.public_stats,
+                   s.version, sub_count(s.id), l.max_responses
             FROM surveys s LEFT JOIN response_limits l ON l.survey_id = s.id
-            WHERE s.id = $1 AND (s.is_active OR s.owner_id = $2)"
-            ),
+            WHERE s.id = $1 AND (s.is_active OR s.owner_id = $2)",
             &[&survey, &reader.user()],
         )
         .await?;
@@ -336,13 +323,20 @@ pub(crate) fn must_own(row: &Row, caller: &Caller) -> Result<()> {
     }
 }
 
-/// Note that the definition of a locked survey has changed; gives its new version.
-pub(crate) async fn touch(transaction: &Transaction<'_>, survey: Uuid) -> Result<i32> {
+/// Note that questions of a locked survey have changed, and by how much; gives its new version.
+pub(crate) async fn touch(
+    transaction: &Transaction<'_>,
+    survey: Uuid,
+    questions: i32,
+    bytes: i32,
+) -> Result<i32> {
     let row = transaction
         .row(
             "-- surveys::touch
-            UPDATE surveys SET version = version + 1 WHERE id = $1 RETURNING version",
-            &[&survey],
+            UPDATE surveys SET version = version + 1, question_count = question_count + $2,
+                               question_bytes = question_bytes + $3
+            WHERE id = $1 RETURNING version",
+            &[&survey, &questions, &bytes],
         )
         .await?;
     Ok(row.try_get("version")?)
@@ -358,8 +352,8 @@ pub async fn update(
 ) -> Result<i32> {
     let transaction = db.begin().await?;
     lock(&transaction, owner, survey, if_match).await?;
-    transaction
-        .rows(
+    let row = transaction
+        .row(
             "-- surveys::update
             UPDATE surveys SET
                 name = coalesce($2, name),
@@ -368,8 +362,9 @@ pub async fn update(
                 opens_at = CASE WHEN $5 THEN $6 ELSE opens_at END,
                 due_at = coalesce($7, due_at),
                 visibility = coalesce($8, visibility),
-                public_stats = coalesce($9, public_stats)
-            WHERE id = $1",
+                public_stats = coalesce($9, public_stats),
+                version = version + 1
+            WHERE id = $1 RETURNING version",
             &[
                 &survey,
                 &edit.name.as_ref().map(Name::as_str),
@@ -386,9 +381,8 @@ pub async fn update(
     if edit.response_limit.is_set() {
         set_limit(&transaction, survey, edit.response_limit.value().map(|limit| limit.0)).await?;
     }
-    let version = touch(&transaction, survey).await?;
     transaction.commit().await?;
-    Ok(version)
+    Ok(row.try_get("version")?)
 }
 
 /// Set or lift the limit of a locked survey. What is taken is counted anew: without a limit nobody had kept count.
