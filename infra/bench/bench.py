@@ -171,12 +171,12 @@ def popular_survey(replies):
     scale, choice = (q["id"] for q in ask("get-survey-questions", path={"idSurvey": survey})["questions"])
     sql(f"""
         INSERT INTO responses (id, survey_id, single, hash, bytes)
-            SELECT gen_random_uuid(), '{survey}', false, sha256(i::text::bytea), 100 FROM generate_series(1, {replies}) i""", f"""
+            SELECT uuidv7(), '{survey}', false, sha256(i::text::bytea), 100 FROM generate_series(1, {replies}) i""", f"""
         INSERT INTO replies (id, response_id, question_id, reply, value)
-            SELECT gen_random_uuid(), id, '{scale}', to_json(n), n FROM (
+            SELECT uuidv7(), id, '{scale}', to_json(n), n FROM (
                 SELECT id, 1 + row_number() OVER () % 5 AS n FROM responses WHERE survey_id = '{survey}') r""", f"""
         INSERT INTO replies (id, response_id, question_id, reply)
-            SELECT gen_random_uuid(), id, '{choice}', to_json(chr(97 + (row_number() OVER () % 3)::int))
+            SELECT uuidv7(), id, '{choice}', to_json(chr(97 + (row_number() OVER () % 3)::int))
             FROM responses WHERE survey_id = '{survey}'""", f"""
         INSERT INTO survey_counters SELECT '{survey}', i % 16, count(*) FROM generate_series(1, {replies}) i GROUP BY 2""", f"""
         INSERT INTO question_counters SELECT question_id, 'answers', '', i % 16, count(*), 0 FROM (
