@@ -39,7 +39,7 @@ WILDCARDS = {
     ("SecretsEndpoint", "Principal", "*"): "narrowed to this account by a condition",
 }
 
-CORS_HEADERS = set("""authorization content-type accept if-match idempotency-key username email password name desc
+CORS_HEADERS = set("""authorization content-type accept if-match username email password name desc
     duedate isactive idsurvey content type idquestion id""".split())
 CORS_EXPOSED = {"etag", "link", "location", "retry-after", "www-authenticate"}
 LOGGED = {"requestTime", "requestId", "routeKey", "status", "responseLatency", "integrationLatency", "responseLength",
