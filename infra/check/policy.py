@@ -1,19 +1,20 @@
 """What must hold for the deployed stack, whatever the template looks like. Each rule is a function that yields its
 findings; a rule that finds nothing to examine is a finding itself.
 
-What a function may do and reach is derived from what it is given: a DATABASE_URL obliges its role to allow exactly that
-database user, a JWT_SECRET_ARN exactly that secret. So a permission too many is as wrong as one too few.
+Which routes there are, and what the function behind each is to have, says the contract. What a function may do and reach
+is derived from what it is given: a DATABASE_URL obliges its role to allow exactly that database user, a JWT_SECRET_ARN
+exactly that secret. So a permission too many is as wrong as one too few.
+
+The contract is read here by itself, from the document as it is served: a check never shares the code it checks.
 """
-import ipaddress
 import json
 import re
 
+from stack import TEMPLATE
+
 RULES = []
 
-# The endpoints that neither make nor read a token. Every other endpoint needs the keys.
-WITHOUT_TOKENS = {"active-surveys", "add-reply", "health", "submit-response", "users"}
-# The endpoints that hash passwords.
-HASHING = {"register", "login"}
+CONTRACT = json.loads((TEMPLATE.parents[1] / "functions" / "docs" / "openapi.json").read_text())
 # The functions without a route.
 JOBS = {"migrate", "purge"}
 
@@ -21,31 +22,17 @@ HOST = {False: "${Database.Endpoint.Address}", True: "${DatabaseProxy.Endpoint}"
 SERVER = {False: "${Database.DBClusterResourceId}", True: "${DatabaseProxy.DBProxyArn}.split(':')[6]"}
 DATABASE_USER = "arn:${{AWS::Partition}}:rds-db:${{AWS::Region}}:${{AWS::AccountId}}:dbuser:{server}/{user}"
 
-# AWS's policies of a function in a VPC that is traced. They name `*`, because the network interfaces and trace segments
-# they allow do not exist before the function runs. From inside the VPC no other API can be reached with them.
+# AWS's policies of a function that is traced, and of one in a VPC. They name `*`, because the network interfaces and
+# trace segments they allow do not exist before the function runs. From inside the VPC no other API can be reached with
+# them.
 BASE_POLICIES = {
     "arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole",
-    "arn:aws:iam::aws:policy/service-role/AWSLambdaVPCAccessExecutionRole",
     "arn:aws:iam::aws:policy/AWSXrayWriteOnlyAccess",
 }
+VPC_POLICY = "arn:aws:iam::aws:policy/service-role/AWSLambdaVPCAccessExecutionRole"
 
-# Every `*` of our own, with its reason.
-WILDCARDS = {
-    ("DataKey", "Action", "kms:*"): "the usual key policy: the account decides by IAM",
-    ("DataKey", "Resource", "*"): "in a key policy `*` is the key itself",
-    ("S3Endpoint", "Principal", "*"): "the address is pre-signed by CloudFormation's own account",
-    ("S3Endpoint", "Resource", "arn:${AWS::Partition}:s3:::cloudformation-custom-resource-response-*/*"):
-        "CloudFormation's buckets, named after the Region without its dashes",
-    ("SecretsEndpoint", "Principal", "*"): "narrowed to this account by a condition",
-}
-
-CORS_HEADERS = set("""authorization content-type accept if-match username email password name desc
-    duedate isactive idsurvey content type idquestion id""".split())
-CORS_EXPOSED = {"etag", "link", "location", "retry-after", "www-authenticate"}
 LOGGED = {"requestTime", "requestId", "routeKey", "status", "responseLatency", "integrationLatency", "responseLength",
           "error.message", "integrationErrorMessage"}
-ALARMS = {("AWS/ApiGateway", "5xx"), ("AWS/ApiGateway", "Latency"), ("${AWS::StackName}", "FunctionErrors"),
-          ("AWS/Lambda", "Throttles"), ("AWS/Lambda", "Errors"), ("AWS/RDS", "ACUUtilization")}
 
 
 def rule(function):
@@ -87,9 +74,23 @@ def routes(stack):
             uri = operation["x-amazon-apigateway-integration"]["uri"]
             match = re.search(r"/functions/\$\{(\w+)\.Arn\}/invocations$", uri)
             found[method.upper(), path] = match[1] if match else uri
-    if len(found) < 20:
-        raise LookupError(f"only {len(found)} routes")
     return found
+
+
+def operations(stack):
+    """{(METHOD, path): operation} of the contract, those of this stage."""
+    return {
+        (method.upper(), path): operation
+        for path, item in CONTRACT["paths"].items()
+        for method, operation in item.items()
+        if "responses" in operation and operation.get("x-stage", stack.parameters["Stage"]) == stack.parameters["Stage"]
+    }
+
+
+def credentials(operation):
+    """What an operation asks for: the names of the schemes, with None where it can do without."""
+    choices = operation.get("security", CONTRACT.get("security")) or [{}]
+    return {scheme for choice in choices for scheme in choice or [None]}
 
 
 def statements(document):
@@ -98,6 +99,18 @@ def statements(document):
             key: [statement[key]] if isinstance(statement.get(key), (str, dict)) else statement.get(key, [])
             for key in ("Action", "Resource", "Principal")
         }
+
+
+def allowed(documents):
+    """{(action, resource)}"""
+    return {
+        (action, resource)
+        for document in documents
+        for statement, parts in statements(document)
+        for action in parts["Action"] or ["anything but"]
+        for resource in parts["Resource"] or ["anything but"]
+        if statement["Effect"] == "Allow"
+    }
 
 
 def permissions(stack, role):
@@ -110,15 +123,12 @@ def permissions(stack, role):
             documents.append(stack.resources[own[1]]["Properties"]["PolicyDocument"])
         else:
             foreign.add(arn)
-    allowed = {
-        (action, resource)
-        for document in documents
-        for statement, parts in statements(document)
-        for action in parts["Action"]
-        for resource in parts["Resource"]
-        if statement["Effect"] == "Allow"
-    }
-    return allowed, foreign
+    return allowed(documents), foreign
+
+
+def database(function):
+    """(user, host) of the database that a function connects to."""
+    return re.fullmatch(r"postgresql://(\w+)@(\$\{[\w.]+\}):5432/canvass", environment(function)["DATABASE_URL"]).groups()
 
 
 def proxied(stack):
@@ -129,45 +139,33 @@ def proxied(stack):
 
 
 @rule
-def functions_have_their_settings(stack):
-    reachable = set(routes(stack).values())
+def functions_fit_their_work(stack):
+    hashing = {o["x-function"] for o in operations(stack).values() if o.get("x-hashes-passwords")}
     for name, folder, function in functions(stack):
-        want = {
-            "Runtime": "provided.al2023",
-            "Handler": "bootstrap",
-            "Architectures": [stack.parameters["Architecture"]],
-            "TracingConfig": {"Mode": stack.parameters["Tracing"]},
-        }
-        for key, value in want.items():
-            if function.get(key) != value:
-                yield f"{name}: {key} is {function.get(key)}, not {value}"
         logging = function.get("LoggingConfig", {})
         if logging.get("LogFormat") != "JSON" or logging.get("LogGroup") != "${FunctionLogs}":
-            yield f"{name}: does not log JSON to FunctionLogs"
-        if folder in JOBS:
-            if name in reachable:
-                yield f"{name}: a job must not have a route"
-            continue
-        if name not in reachable:
-            yield f"{name}: has no route"
-        if not 25 <= function["Timeout"] < 30:
+            yield f"{name}: does not log JSON to FunctionLogs, where its failures are counted"
+        if folder not in JOBS and not 25 <= function["Timeout"] < 30:
             yield f"{name}: times out after {function['Timeout']} s; a paused database needs 25 s, the gateway gives up at 30"
-        if folder in HASHING and function["MemorySize"] < 1769:
-            yield f"{name}: hashes passwords with less than a vCPU ({function['MemorySize']} MB)"
-        if folder not in HASHING and function["MemorySize"] > 512:
-            yield f"{name}: has {function['MemorySize']} MB and hashes nothing"
+        if (function["MemorySize"] >= 1769) != (folder in hashing):
+            yield f"{name}: has {function['MemorySize']} MB; a vCPU is for hashing passwords, and that takes one"
 
 
 @rule
 def functions_have_their_environment(stack):
+    needs = {}
+    for operation in operations(stack).values():
+        needs.setdefault(operation["x-function"], []).append(operation)
     for name, folder, function in functions(stack):
+        want, own = {"STAGE": stack.parameters["Stage"]}, needs.get(folder, [])
+        if all(o.get("x-database", True) for o in own):
+            user, host = ("canvass_owner", HOST[False]) if folder == "migrate" else ("canvass_app", HOST[proxied(stack)])
+            want |= {"DATABASE_AUTH": "iam", "DATABASE_URL": f"postgresql://{user}@{host}:5432/canvass"}
+        if any(o["x-keys"] for o in own):
+            want |= {"JWT_SECRET_ARN": "${JwtSecret.Id}", "JWT_KEY_SET": stack.parameters["JwtKeySet"]}
+        if any("debuggingKey" in credentials(o) for o in own):
+            want["DEBUGGING_KEY"] = stack.parameters["DebuggingKey"]
         variables = environment(function)
-        want = {"STAGE": stack.parameters["Stage"], "DATABASE_AUTH": "iam"}
-        user, host = ("canvass_owner", HOST[False]) if folder == "migrate" else ("canvass_app", HOST[proxied(stack)])
-        want["DATABASE_URL"] = f"postgresql://{user}@{host}:5432/canvass"
-        if folder not in WITHOUT_TOKENS | JOBS:
-            want["JWT_SECRET_ARN"] = "${JwtSecret.Id}"
-            want["JWT_KEY_SET"] = stack.parameters["JwtKeySet"]
         for key in sorted(want.keys() | variables.keys()):
             if want.get(key) != variables.get(key):
                 yield f"{name}: {key} is {variables.get(key)!r}, not {want.get(key)!r}"
@@ -183,25 +181,25 @@ def functions_may_do_what_they_need_and_no_more(stack):
         roles[role] = name
         properties = stack.resources[role]["Properties"]
 
-        url = re.fullmatch(r"postgresql://(\w+)@(\$\{[\w.]+\}):5432/canvass", environment(function).get("DATABASE_URL", ""))
-        if not url:
-            yield f"{name}: has no DATABASE_URL to derive its permissions from"
-            continue
-        server = SERVER[url[2] == HOST[True]]
-        need = {("rds-db:connect", DATABASE_USER.format(server=server, user=url[1]))}
-        if folder == "migrate":
-            need.add(("rds-db:connect", DATABASE_USER.format(server=server, user="canvass_migrate")))
+        need = set()
+        if "DATABASE_URL" in environment(function):
+            user, host = database(function)
+            server = SERVER[host == HOST[True]]
+            need.add(("rds-db:connect", DATABASE_USER.format(server=server, user=user)))
+            if folder == "migrate":
+                need.add(("rds-db:connect", DATABASE_USER.format(server=server, user="canvass_migrate")))
         if "JWT_SECRET_ARN" in environment(function):
             need.add(("secretsmanager:GetSecretValue", "${JwtSecret.Id}"))
             need.add(("kms:Decrypt", "${DataKey.Arn}"))
 
-        allowed, foreign = permissions(stack, properties)
-        for action, resource in sorted(need - allowed):
+        may, foreign = permissions(stack, properties)
+        for action, resource in sorted(need - may):
             yield f"{name}: must be allowed {action} on {resource}"
-        for action, resource in sorted(allowed - need):
+        for action, resource in sorted(may - need):
             yield f"{name}: has no use for {action} on {resource}"
-        if foreign != BASE_POLICIES:
-            yield f"{name}: policies of AWS are {sorted(foreign)}, not {sorted(BASE_POLICIES)}"
+        base = BASE_POLICIES | ({VPC_POLICY} if "VpcConfig" in function else set())
+        if foreign != base:
+            yield f"{name}: policies of AWS are {sorted(foreign)}, not {sorted(base)}"
         trust = [p["Principal"] for _, p in statements(properties["AssumeRolePolicyDocument"])]
         if trust != [[{"Service": ["lambda.amazonaws.com"]}]]:
             yield f"{name}: its role is trusted to {trust}"
@@ -222,110 +220,79 @@ def keys_are_decrypted_for_secrets_manager_alone(stack):
 
 
 @rule
-def no_wildcards_but_the_reasoned_ones(stack):
-    def documents(value):
-        if isinstance(value, dict):
-            if isinstance(value.get("Statement"), list):
-                yield value
-            for inner in value.values():
-                yield from documents(inner)
-        elif isinstance(value, list):
-            for inner in value:
-                yield from documents(inner)
-
-    seen, unused = 0, set(WILDCARDS)
-    for name, resource in stack.resources.items():
-        for document in documents(resource["Properties"]):
-            for statement, parts in statements(document):
-                seen += 1
-                if {"NotAction", "NotResource", "NotPrincipal"} & statement.keys():
-                    yield f"{name}: a statement allows all but something"
-                for key, values in parts.items():
-                    for value in values:
-                        for text in value.values() if isinstance(value, dict) else [value]:
-                            if "*" in str(text):
-                                unused.discard((name, key, text))
-                                if (name, key, text) not in WILDCARDS:
-                                    yield f"{name}: {key} {text} has a wildcard"
-    if seen < len(stack.of("AWS::Lambda::Function")):
-        yield f"only {seen} policy statements were found"
-    for name, key, text in sorted(unused):
-        yield f"{name}: the exception for {key} {text} is not needed any more"
+def vpc_endpoints_pass_what_functions_need_and_no_more(stack):
+    """Whoever stands in the network can use an endpoint, and not only with our roles: its policy is the way out for data."""
+    endpoints = {e["ServiceName"].rsplit(".", 1)[1]: e for e in stack.of("AWS::EC2::VPCEndpoint").values()}
+    bucket = "arn:${AWS::Partition}:s3:::cloudformation-custom-resource-response-*/*"  # of CloudFormation, in its account
+    want = {
+        "s3": {("s3:PutObject", bucket)},
+        "secretsmanager": {("secretsmanager:GetSecretValue", environment(function)["JWT_SECRET_ARN"])
+                           for _, _, function in functions(stack) if "JWT_SECRET_ARN" in environment(function)},
+    }
+    if endpoints.keys() != want.keys():
+        yield f"endpoints lead to {sorted(endpoints)}"
+    for service in sorted(endpoints.keys() & want.keys()):
+        document = endpoints[service].get("PolicyDocument", {"Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]})
+        passed = allowed([document])
+        if passed != want[service]:
+            yield f"the endpoint of {service} passes {sorted(passed)}, not {sorted(want[service])}"
+    accounts = [s.get("Condition", {}).get("StringEquals", {}).get("aws:PrincipalAccount")
+                for s, _ in statements(endpoints["secretsmanager"]["PolicyDocument"])]
+    if set(accounts) != {"${AWS::AccountId}"}:
+        yield "the endpoint of secretsmanager passes roles of other accounts"
+    if not endpoints["secretsmanager"].get("PrivateDnsEnabled"):
+        yield "functions would look for Secrets Manager on the internet"
 
 
 # ---------------------------------------------------------------------------------------------------- API
 
 
 @rule
-def routes_lead_to_functions_that_admit_them(stack):
-    admitted = {}
-    for name, permission in stack.of("AWS::Lambda::Permission").items():
-        if permission["Principal"] != "apigateway.amazonaws.com" or permission["Action"] != "lambda:InvokeFunction":
-            yield f"{name}: admits {permission['Principal']} to {permission['Action']}"
-        admitted.setdefault(permission["SourceArn"], set()).add(permission["FunctionName"])
-    ids = {name for name, _, _ in functions(stack)}
-    for (method, path), function in sorted(routes(stack).items()):
-        if function not in ids:
-            yield f"{method} {path} leads to {function}, which is no function of this stack"
-        source = "arn:${AWS::Partition}:execute-api:${AWS::Region}:${AWS::AccountId}:${Api}/*/" + method
-        source += re.sub(r"\{[^}]+\}", "*", path)
-        if admitted.pop(source, set()) != {"${" + function + "}"}:
-            yield f"{method} {path}: the gateway may not invoke {function}"
-    for source in admitted:
-        yield f"{source} is admitted without a route"
-
-
-@rule
-def debugging_routes_are_for_dev(stack):
-    debugging = {f"{method} {path}" for method, path in routes(stack) if path == "/users"}
-    want = {"GET /users", "DELETE /users"} if stack.parameters["Stage"] == "dev" else set()
-    if debugging != want:
-        yield f"stage {stack.parameters['Stage']} has {sorted(debugging)}, not {sorted(want)}"
+def routes_are_those_of_the_contract(stack):
+    have = {route: stack.folders.get(function, function) for route, function in routes(stack).items()}
+    want = {route: operation["x-function"] for route, operation in operations(stack).items()}
+    for method, path in sorted(have.keys() | want.keys()):
+        if have.get((method, path)) != want.get((method, path)):
+            yield f"{method} {path} leads to {have.get((method, path))}, not {want.get((method, path))}"
+    for folder in sorted(set(stack.folders.values()) - JOBS - set(want.values())):
+        yield f"{folder} has no route"
+    for name in stack.of("AWS::Lambda::Url", optional=True):
+        yield f"{name} goes round the gateway"
 
 
 @rule
 def routes_are_throttled(stack):
     stage = stack.one("AWS::ApiGatewayV2::Stage")[1]
-    limits = ("ThrottlingRateLimit", "ThrottlingBurstLimit")
-    default = stage.get("DefaultRouteSettings", {})
-    if not all(default.get(limit, 0) > 0 for limit in limits):
-        yield "the stage has no throttle"
-        return
-    table = routes(stack)
-    settings = stage.get("RouteSettings", {})
-    for key in sorted(settings.keys() - {f"{method} {path}" for method, path in table}):
-        yield f"the throttle of {key} belongs to no route, and the deployment would fail"
-    for (method, path), function in sorted(table.items()):
-        folder = stack.folders.get(function)
-        public_write = folder in WITHOUT_TOKENS and method != "GET" and folder != "users"
-        if folder not in HASHING and not public_write:
-            continue
-        own = settings.get(f"{method} {path}", {})
-        if not all(0 < own.get(limit, 0) < default[limit] for limit in limits):
+
+    def limits(settings):
+        return {"rate": settings.get("ThrottlingRateLimit"), "burst": settings.get("ThrottlingBurstLimit")}
+
+    default = CONTRACT["x-throttle"]
+    if limits(stage.get("DefaultRouteSettings", {})) != default:
+        yield f"the stage's throttle is {limits(stage.get('DefaultRouteSettings', {}))}, not {default}"
+    have = {route: limits(settings) for route, settings in stage.get("RouteSettings", {}).items()}
+    want = {f"{method} {path}": o["x-throttle"] for (method, path), o in operations(stack).items() if "x-throttle" in o}
+    for route in sorted(have.keys() | want.keys()):
+        if have.get(route) != want.get(route):
+            yield f"{route} is throttled by {have.get(route)}, not {want.get(route)}"
+    # what costs a vCPU, and what anyone may write
+    for (method, path), operation in sorted(operations(stack).items()):
+        open_to_all = method != "GET" and None in credentials(operation)
+        own = operation.get("x-throttle", default)
+        if (open_to_all or operation.get("x-hashes-passwords")) and not all(0 < own[limit] < default[limit] for limit in own):
             yield f"{method} {path} has no throttle tighter than the stage's"
 
 
 @rule
 def browsers_are_let_in(stack):
     cors = stack.one("AWS::ApiGatewayV2::Api")[1]["Body"].get("x-amazon-apigateway-cors", {})
-    if not stack.parameters["CorsOrigins"]:
-        if cors:
-            yield f"pages of {cors.get('allowOrigins')} are let in unasked"
-        return
-    if cors.get("allowOrigins") != stack.parameters["CorsOrigins"].split(","):
-        yield f"origins are {cors.get('allowOrigins')}, not those of CorsOrigins"
-    missing = CORS_HEADERS - {h.lower() for h in cors.get("allowHeaders", [])}
-    if missing:
-        yield f"headers not allowed: {sorted(missing)}"
-    missing = CORS_EXPOSED - {h.lower() for h in cors.get("exposeHeaders", [])}
-    if missing:
-        yield f"headers not exposed: {sorted(missing)}"
-    missing = {method for method, _ in routes(stack)} | {"PUT", "PATCH"}
-    missing -= set(cors.get("allowMethods", []))
-    if missing:
-        yield f"methods not allowed: {sorted(missing)}"
-    if cors.get("allowCredentials"):
-        yield "credentials are allowed, but nothing uses cookies"
+    origins = stack.parameters["CorsOrigins"]
+    methods = {method for method, _ in operations(stack)}
+    want = {**CONTRACT["x-cors"], "allowOrigins": origins.split(","), "allowMethods": sorted(methods)} if origins else {}
+    have = {**cors, "allowMethods": sorted(cors["allowMethods"])} if "allowMethods" in cors else cors
+    for key in sorted(have.keys() | want.keys()):
+        if have.get(key) != want.get(key):
+            yield f"{key} is {have.get(key)}, not {want.get(key)}"
 
 
 @rule
@@ -383,112 +350,88 @@ def code_starts_after_its_schema(stack):
 
 
 @rule
-def purge_runs_daily(stack):
+def the_schedule_can_be_read(stack):
     name, schedule = stack.one("AWS::Scheduler::Schedule")
-    fields = re.fullmatch(r"cron\((.+)\)", schedule["ScheduleExpression"])
-    fields = fields[1].split() if fields else []
+    fields = schedule["ScheduleExpression"].removeprefix("cron(").removesuffix(")").split()
     # minute hour day-of-month month day-of-week year; exactly one of the two days is `?`
     if len(fields) != 6 or (fields[2] == "?") == (fields[4] == "?"):
         yield f"{name}: {schedule['ScheduleExpression']} is no cron expression of the scheduler"
-    folders = {folder: name for name, folder in stack.folders.items()}
-    target, role = schedule["Target"]["Arn"], re.fullmatch(r"\$\{(\w+)\.Arn\}", schedule["Target"]["RoleArn"])[1]
-    if target != f"${{{folders['purge']}.Arn}}":
-        yield f"{name} calls {target}"
-    allowed, foreign = permissions(stack, stack.resources[role]["Properties"])
-    if allowed != {("lambda:InvokeFunction", target)} or foreign:
-        yield f"{name}: its role allows {sorted(allowed)} and {sorted(foreign)}"
-    if schedule.get("State", "ENABLED") != "ENABLED":
-        yield f"{name} is off"
 
 
 # ---------------------------------------------------------------------------------------------------- data
 
 
 @rule
-def the_database_is_safe(stack):
+def the_data_outlives_the_stack(stack):
+    """Its loss must take more than one mistake."""
+    for kind in ("RDS::DBCluster", "SecretsManager::Secret", "KMS::Key"):
+        for name in stack.of(f"AWS::{kind}"):
+            for key in ("DeletionPolicy", "UpdateReplacePolicy"):
+                if stack.resources[name].get(key) not in ("Retain", "Snapshot"):
+                    yield f"{name}: {key} loses it"
     name, cluster = stack.one("AWS::RDS::DBCluster")
+    if cluster.get("DeletionProtection") is not True:
+        yield f"{name} is not protected from deletion"
+
+
+@rule
+def the_database_opens_by_iam_alone(stack):
+    name, cluster = stack.one("AWS::RDS::DBCluster")
+    restored = stack.parameters["SnapshotIdentifier"]
     want = {
-        "Engine": "aurora-postgresql",
-        "StorageEncrypted": True,
-        "KmsKeyId": "${DataKey.Arn}",
-        "DeletionProtection": True,
         "EnableIAMDatabaseAuthentication": True,
-        "DatabaseName": "canvass",
-        "SnapshotIdentifier": stack.parameters["SnapshotIdentifier"] or None,
+        "SnapshotIdentifier": restored or None,
         # RDS refuses a master user for a database that is restored
-        "MasterUsername": None if stack.parameters["SnapshotIdentifier"] else "canvass_owner",
-        "MasterUserAuthenticationType": None if stack.parameters["SnapshotIdentifier"] else "iam-db-auth",
+        "MasterUsername": None if restored else "canvass_owner",
+        "MasterUserAuthenticationType": None if restored else "iam-db-auth",
+        # passwords, which nobody needs
+        "MasterUserPassword": None,
+        "ManageMasterUserPassword": None,
     }
     for key, value in want.items():
         if cluster.get(key) != value:
             yield f"{name}: {key} is {cluster.get(key)}, not {value}"
-    for key in ("MasterUserPassword", "ManageMasterUserPassword"):
-        if key in cluster:
-            yield f"{name}: {key} makes a password, which nobody needs"
-    if cluster.get("BackupRetentionPeriod", 1) < 7:
-        yield f"{name}: backups are kept for less than a week"
-    major = int(str(cluster["EngineVersion"]).split(".")[0])
-    if major < 17:
-        yield f"{name}: PostgreSQL {major} is older than the migrations need"
-    for key in ("DeletionPolicy", "UpdateReplacePolicy"):
-        if stack.resources[name].get(key) not in ("Snapshot", "Retain"):
-            yield f"{name}: {key} loses the data"
-
-    for instance, properties in stack.of("AWS::RDS::DBInstance").items():
-        if properties.get("PubliclyAccessible") is not False:
-            yield f"{instance} is public"
-    group = stack.one("AWS::RDS::DBClusterParameterGroup")[1]
-    if group["Family"] != f"aurora-postgresql{major}":
-        yield f"parameters of {group['Family']} for PostgreSQL {major}"
-    if group["Parameters"].get("rds.force_ssl") != "1":
+    if stack.one("AWS::RDS::DBClusterParameterGroup")[1]["Parameters"].get("rds.force_ssl") != "1":
         yield "connections without TLS are accepted"
+
+
+@rule
+def the_database_pauses_and_keeps_quiet(stack):
+    name, cluster = stack.one("AWS::RDS::DBCluster")
+    group = stack.one("AWS::RDS::DBClusterParameterGroup")[1]
+    if group["Family"] != f"aurora-postgresql{cluster['EngineVersion'].split('.')[0]}":
+        yield f"parameters of {group['Family']} for PostgreSQL {cluster['EngineVersion']}"
     idle = int(group["Parameters"].get("idle_session_timeout", 0))
     if not proxied(stack) and not 0 < idle <= 300_000:
         yield "idle connections are kept, so the database never pauses"
     capacity = cluster["ServerlessV2ScalingConfiguration"]
     if (float(capacity["MinCapacity"]) == 0) != ("SecondsUntilAutoPause" in capacity):
         yield f"{name}: SecondsUntilAutoPause and MinCapacity {capacity['MinCapacity']} exclude each other"
+    if group["Parameters"].get("log_error_verbosity") != "terse":
+        yield "the database's log quotes usernames and addresses"
 
 
 @rule
-def the_proxy_is_off_until_wanted(stack):
-    if stack.source["Parameters"]["UseProxy"].get("Default") != "false":
-        yield "RDS Proxy is on by default"
-    proxies = stack.of("AWS::RDS::DBProxy", optional=True)
-    if bool(proxies) != proxied(stack):
-        yield f"UseProxy is {stack.parameters['UseProxy']} and the proxies are {sorted(proxies)}"
+def the_proxy_opens_by_iam_alone(stack):
+    proxies = stack.of("AWS::RDS::DBProxy", optional=not proxied(stack))
     for name, proxy in proxies.items():
         if proxy.get("RequireTLS") is not True or proxy.get("DefaultAuthScheme") != "IAM_AUTH" or "Auth" in proxy:
             yield f"{name}: TLS and IAM must be required on both sides"
         role = re.fullmatch(r"\$\{(\w+)\.Arn\}", proxy["RoleArn"])[1]
-        allowed, foreign = permissions(stack, stack.resources[role]["Properties"])
-        want = {("rds-db:connect", DATABASE_USER.format(server=SERVER[False], user="canvass_app"))}
-        if allowed != want or foreign:
-            yield f"{name}: its role allows {sorted(allowed)} and {sorted(foreign)}"
-        stack.one("AWS::RDS::DBProxyTargetGroup")
+        may, foreign = permissions(stack, stack.resources[role]["Properties"])
+        if may != {("rds-db:connect", DATABASE_USER.format(server=SERVER[False], user="canvass_app"))} or foreign:
+            yield f"{name}: its role allows {sorted(may)} and {sorted(foreign)}"
 
 
 @rule
-def the_keys_are_safe(stack):
+def the_keys_can_be_used(stack):
+    """What the functions are allowed to decrypt with, and the secret as they read it."""
     name, secret = stack.one("AWS::SecretsManager::Secret")
-    generate = secret.get("GenerateSecretString", {})
-    try:
-        template = json.loads(generate.get("SecretStringTemplate", ""))
-    except ValueError:
-        template = {}
-    if "SecretString" in secret or template.get("signing") != generate.get("GenerateStringKey"):
+    generate = secret["GenerateSecretString"]
+    if json.loads(generate["SecretStringTemplate"]).get("signing") != generate["GenerateStringKey"]:
         yield f"{name}: the signing key is not the generated one"
-    if generate.get("PasswordLength", 32) < 64 or not generate.get("ExcludePunctuation"):
-        yield f"{name}: the key is not 64 letters and digits"
     if secret.get("KmsKeyId") != "${DataKey.Arn}":
         yield f"{name} is not encrypted with DataKey"
-    key = stack.one("AWS::KMS::Key")
-    if key[1].get("EnableKeyRotation") is not True:
-        yield f"{key[0]} does not rotate"
-    for kept in (name, key[0]):
-        for policy in ("DeletionPolicy", "UpdateReplacePolicy"):
-            if stack.resources[kept].get(policy) != "Retain":
-                yield f"{kept}: {policy} is not Retain"
 
 
 # ---------------------------------------------------------------------------------------------------- network
@@ -496,31 +439,16 @@ def the_keys_are_safe(stack):
 
 @rule
 def the_network_has_no_way_out(stack):
-    _, vpc = stack.one("AWS::EC2::VPC")
     for kind in ("InternetGateway", "NatGateway", "EgressOnlyInternetGateway", "VPCGatewayAttachment", "Route",
                  "VPCPeeringConnection", "TransitGatewayAttachment"):
         for name in stack.of(f"AWS::EC2::{kind}", optional=True):
             yield f"{name}: a {kind} leads out of the private network"
-    subnets = stack.of("AWS::EC2::Subnet")
-    if len({s["AvailabilityZone"] for s in subnets.values()}) < 2:
-        yield "the subnets are in one zone"
-    for name, subnet in subnets.items():
-        if subnet.get("MapPublicIpOnLaunch"):
-            yield f"{name} gives public addresses"
-        if not ipaddress.ip_network(subnet["CidrBlock"]).subnet_of(ipaddress.ip_network(vpc["CidrBlock"])):
-            yield f"{name} lies outside of the VPC"
-    private = sorted("${" + name + "}" for name in subnets)
+    private = {f"${{{name}}}" for name in stack.of("AWS::EC2::Subnet")}
     for name, _, function in functions(stack):
-        if sorted(function.get("VpcConfig", {}).get("SubnetIds", [])) != private:
-            yield f"{name} does not stand in the private subnets"
-    endpoints = {e["ServiceName"].rsplit(".", 1)[1]: e for e in stack.of("AWS::EC2::VPCEndpoint").values()}
-    if set(endpoints) != {"s3", "secretsmanager"}:
-        yield f"endpoints lead to {sorted(endpoints)}"
-    for service, endpoint in endpoints.items():
-        if "PolicyDocument" not in endpoint:
-            yield f"the endpoint of {service} may be used for anything"
-    if not endpoints["secretsmanager"].get("PrivateDnsEnabled"):
-        yield "functions would look for Secrets Manager on the internet"
+        # outside of the network a function could call anybody, but one that is given nothing has nothing to tell
+        given = {"DATABASE_URL", "JWT_SECRET_ARN"} & environment(function).keys()
+        if set(function.get("VpcConfig", {}).get("SubnetIds", [])) != (private if given else set()):
+            yield f"{name} {'does not stand in the private subnets' if given else 'has no business in the VPC'}"
 
 
 @rule
@@ -552,7 +480,7 @@ def security_groups_form_the_paths_and_no_others(stack):
                 yield f"{name} admits {r['SourceSecurityGroupId']} to more than one port"
 
     # members: which group stands before which callers and servers
-    members = {name: function["VpcConfig"]["SecurityGroupIds"] for name, _, function in functions(stack)}
+    members = {name: function.get("VpcConfig", {}).get("SecurityGroupIds", []) for name, _, function in functions(stack)}
     for kind, key in (("RDS::DBCluster", "VpcSecurityGroupIds"), ("RDS::DBProxy", "VpcSecurityGroupIds"),
                       ("EC2::VPCEndpoint", "SecurityGroupIds")):
         for name, properties in stack.of(f"AWS::{kind}", optional=kind == "RDS::DBProxy").items():
@@ -575,7 +503,8 @@ def security_groups_form_the_paths_and_no_others(stack):
     need, answering = set(), set()
     for name, folder, function in functions(stack):
         variables = environment(function)
-        need.add((name, servers[re.search(r"@(\$\{[\w.]+\}):", variables["DATABASE_URL"])[1]], 5432))
+        if "DATABASE_URL" in variables:
+            need.add((name, servers[database(function)[1]], 5432))
         if "JWT_SECRET_ARN" in variables:
             need.add((name, "SecretsEndpoint", 443))
         if folder == "migrate":
@@ -599,24 +528,13 @@ def security_groups_form_the_paths_and_no_others(stack):
 
 @rule
 def alarms_ring(stack):
-    alarms = stack.of("AWS::CloudWatch::Alarm")
-    watched = {(a["Namespace"], a["MetricName"]) for a in alarms.values()}
-    for namespace, metric in sorted(ALARMS - watched):
-        yield f"nobody watches {namespace} {metric}"
-    for name, alarm in alarms.items():
-        if alarm.get("AlarmActions") != ["${Alarms}"]:
+    counted = {(m["MetricNamespace"], m["MetricName"])
+               for f in stack.of("AWS::Logs::MetricFilter").values() for m in f["MetricTransformations"]}
+    for name, alarm in stack.of("AWS::CloudWatch::Alarm").items():
+        if alarm.get("AlarmActions") != ["${Alarms}"] or alarm.get("ActionsEnabled") is False:
             yield f"{name} tells nobody"
-        if alarm.get("ActionsEnabled") is False:
-            yield f"{name} is off"
-        for dimension in alarm.get("Dimensions", []):
-            if dimension["Value"][2:-1] not in stack.resources:
-                yield f"{name} watches {dimension['Value']}"
-    errors = stack.one("AWS::Logs::MetricFilter")[1]
-    if errors["LogGroupName"] != "${FunctionLogs}" or errors["MetricTransformations"][0]["MetricName"] != "FunctionErrors":
-        yield "the errors in the functions' log are not counted"
-    mail = stack.of("AWS::SNS::Subscription", optional=True)
-    if bool(mail) != bool(stack.parameters["AlarmEmail"]):
-        yield "AlarmEmail is not what is subscribed to the alarms"
+        if not alarm["Namespace"].startswith("AWS/") and (alarm["Namespace"], alarm["MetricName"]) not in counted:
+            yield f"{name} watches {alarm['MetricName']}, which nothing counts"
     json.loads(stack.one("AWS::CloudWatch::Dashboard")[1]["DashboardBody"])
 
 
@@ -631,11 +549,3 @@ def names_carry_the_stack(stack):
         for key in sorted(keys & resource["Properties"].keys()):
             if "${" not in str(resource["Properties"][key]):
                 yield f"{name}: {key} {resource['Properties'][key]} is the same in every stack"
-
-
-@rule
-def the_operator_is_told(stack):
-    wanted = {"ApiUrl", "JwtSecretArn", "DatabaseCluster", "MigrateFunction", "AlarmTopic", "DashboardUrl"}
-    missing = wanted - stack.outputs.keys()
-    if missing:
-        yield f"outputs lack {sorted(missing)}"

@@ -1,6 +1,7 @@
 """The API on a port of this machine: `cargo lambda watch` as gateway, and a process for each function."""
 
 import http.client
+import json
 import os
 import socket
 import subprocess
@@ -14,6 +15,8 @@ from processes import background, end, finish
 
 PATIENCE = 30  # seconds, for the gateway to listen
 NO_ROUTE = "_"  # the function that the gateway asks when no route fits
+# The origins of the usual servers for frontends, whose pages may call the API; CORS_ORIGINS=… to change, * for all.
+ORIGINS = ",".join(f"http://{host}:{port}" for host in ("localhost", "127.0.0.1") for port in (3000, 5173, 8080))
 
 
 def listening(host, port):
@@ -30,6 +33,16 @@ def stamp(file):
     return state.st_ino, state.st_mtime_ns
 
 
+def cross_origin(root):
+    """What the functions need to answer pages of other origins as API Gateway does, with the lists of the contract."""
+    document = json.loads((root / "functions" / "docs" / "openapi.json").read_text())
+    cors = document["x-cors"]
+    methods = {m.upper() for item in document["paths"].values() for m, operation in item.items() if "responses" in operation}
+    return {"CORS_ORIGINS": os.environ.get("CORS_ORIGINS") or ORIGINS, "CORS_EXPOSE_HEADERS": ",".join(cors["exposeHeaders"]),
+            "CORS_ALLOW_METHODS": ",".join(sorted(methods)), "CORS_ALLOW_HEADERS": ",".join(cors["allowHeaders"]),
+            "CORS_MAX_AGE": str(cors["maxAge"])}
+
+
 class Api:
     """API Gateway and Lambda's runtime interface by `cargo lambda watch`; Lambda's management of processes by us.
 
@@ -44,7 +57,8 @@ class Api:
     def __init__(self, root, binaries, port, output=None, **env):
         self.root, self.binaries, self.port, self.output = root, binaries, port, output
         self.gateway, self.functions = None, {}
-        # STAGE=dev allows the debugging endpoint. One process takes several requests at once, as on Lambda Managed Instances.
+        # STAGE=dev allows the debugging endpoint, to those who show DEBUGGING_KEY. One process takes several requests at
+        # once, as on Lambda Managed Instances.
         self.env = {"STAGE": "dev", "AWS_LAMBDA_MAX_CONCURRENCY": os.environ.get("CONCURRENCY") or "4",
                     "AWS_LAMBDA_FUNCTION_VERSION": "1", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "4096"} | env
 
@@ -60,9 +74,11 @@ class Api:
     def start(self):
         """Start everything. Requests that come before their function is ready wait for it."""
         tool = os.path.join(sysconfig.get_path("scripts"), "cargo-lambda")
-        # Its information is how to start functions by hand: warnings only. No --timeout: an idle function would meet it too.
-        self.gateway = self.spawn([tool, "lambda", "watch", "--only-lambda-apis", "--invoke-address", "127.0.0.1",
-                                   "--invoke-port", str(self.port)], RUST_LOG="warn")
+        self.cors = cross_origin(self.root)
+        # Its information is how to start functions by hand: warnings only. No --timeout: an idle function would meet it
+        # too. Its own CORS would let in every origin; here the functions add those headers, which on AWS the gateway does.
+        self.gateway = self.spawn([tool, "lambda", "watch", "--only-lambda-apis", "--disable-cors", "--invoke-address",
+                                   "127.0.0.1", "--invoke-port", str(self.port)], RUST_LOG="warn")
         deadline = time.monotonic() + PATIENCE
         while not listening("127.0.0.1", self.port):
             if self.gateway.poll() is not None or time.monotonic() > deadline:
@@ -84,7 +100,7 @@ class Api:
     def start_function(self, name):
         no_route = [sys.executable, str(Path(__file__).with_name("not_found.py"))]
         command = no_route if name == NO_ROUTE else [self.binaries[name]]
-        process = self.spawn(command, **self.env, AWS_LAMBDA_FUNCTION_NAME=name,
+        process = self.spawn(command, **self.env, **self.cors, AWS_LAMBDA_FUNCTION_NAME=name,
                              AWS_LAMBDA_RUNTIME_API=f"http://127.0.0.1:{self.port}/.rt/{name}")
         self.functions[name] = process, stamp(command[-1]), time.monotonic()
 

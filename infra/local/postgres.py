@@ -100,7 +100,9 @@ def start(home, sockets, become, durable, alive):
     for stale in [home / "data" / "postmaster.pid", *sockets.glob(SOCKET + "*")]:
         stale.unlink(missing_ok=True)
     settings = {"listen_addresses": "", "unix_socket_directories": '"%s"' % str(sockets).replace('"', '""'), "port": 5432,
-                "max_connections": 300, "timezone": "UTC"}
+                "max_connections": 300, "timezone": "UTC",
+                # as on AWS: the DETAIL lines of errors quote usernames, addresses and answers
+                "log_error_verbosity": "terse"}
     if not durable:
         settings.update(fsync="off", synchronous_commit="off", full_page_writes="off")
 

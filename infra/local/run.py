@@ -4,7 +4,7 @@
     run.py               `make run`: until Ctrl-C, on http://localhost:9000 (PORT=… to change), data kept in .local;
                          changed code is built and loaded as it is saved
     run.py exec -- CMD…  `make e2e`: on a throwaway database and a free port, for as long as CMD runs, which gets API_URL,
-                         DATABASE_URL, TEST_DATABASE_URL and JWT_SECRET_KEY; returns CMD's exit code
+                         DATABASE_URL, TEST_DATABASE_URL, JWT_SECRET_KEY and DEBUGGING_KEY; returns CMD's exit code
 """
 
 import json
@@ -78,12 +78,12 @@ def free_port():
         return any_port.getsockname()[1]
 
 
-def kept_key():
-    """The key that signs tokens, made once, so that tokens outlive a restart."""
-    if os.environ.get("JWT_SECRET_KEY"):
-        return os.environ["JWT_SECRET_KEY"]
+def kept_key(variable, name):
+    """The key of an environment variable, or one made once and kept, so that what it opens outlives a restart."""
+    if os.environ.get(variable):
+        return os.environ[variable]
     LOCAL.mkdir(exist_ok=True)
-    kept = LOCAL / "jwt-secret"
+    kept = LOCAL / name
     with tempfile.NamedTemporaryFile("w", dir=LOCAL) as new:  # of mode 0600
         new.write(secrets.token_urlsafe(48))
         new.flush()
@@ -107,7 +107,9 @@ def sources():
 
 def serve():
     """`make run`."""
-    port, key, built = chosen_port(), kept_key(), sources()
+    port, built = chosen_port(), sources()
+    keys = {"JWT_SECRET_KEY": kept_key("JWT_SECRET_KEY", "jwt-secret"),
+            "DEBUGGING_KEY": kept_key("DEBUGGING_KEY", "debugging-key")}
     say("Building all functions (the first time takes a few minutes) …")
     binaries = build()
     if binaries is None:
@@ -117,7 +119,7 @@ def serve():
         if not migrate(url):
             sys.exit("The migration failed")
         say("Starting the API …")
-        with Api(ROOT, binaries, port, DATABASE_URL=url, JWT_SECRET_KEY=key).up() as api:
+        with Api(ROOT, binaries, port, DATABASE_URL=url, **keys).up() as api:
             if not api.healthy():
                 say("GET /health does not answer 200; the lines above may tell why")
             say(f"The API is at http://localhost:{port} and follows the code as you save it. Ctrl-C stops all of it.\n"
@@ -141,7 +143,8 @@ def follow(api, built, url):
                 say("That failed; the functions go on as they were")
                 continue
             api.binaries = binaries
-            if ROOT / "Cargo.toml" in changed:  # perhaps its routes, which the gateway reads but once
+            # perhaps the routes, which the gateway reads but once, or what pages of other origins may do
+            if changed & {ROOT / "Cargo.toml", ROOT / "functions" / "docs" / "openapi.json"}:
                 api.stop()
                 api.start()
             else:
@@ -152,7 +155,8 @@ def follow(api, built, url):
 
 def execute(command):
     """`make e2e`."""
-    log, key = LOCAL / "exec.log", secrets.token_urlsafe(48)
+    log = LOCAL / "exec.log"
+    keys = {"JWT_SECRET_KEY": secrets.token_urlsafe(48), "DEBUGGING_KEY": secrets.token_urlsafe(48)}
     say("Building all functions …")
     binaries = build()
     if binaries is None:
@@ -162,10 +166,10 @@ def execute(command):
             sys.exit("The migration failed")
         LOCAL.mkdir(exist_ok=True)
         with open(log, "w") as output:
-            with Api(ROOT, binaries, free_port(), output, DATABASE_URL=url, JWT_SECRET_KEY=key).up() as api:
+            with Api(ROOT, binaries, free_port(), output, DATABASE_URL=url, **keys).up() as api:
                 api.healthy()  # if not, CMD will say so better
                 code = processes.run(command, API_URL=f"http://127.0.0.1:{api.port}", DATABASE_URL=url, TEST_DATABASE_URL=url,
-                                     JWT_SECRET_KEY=key)
+                                     **keys)
     if code:
         say("\n".join([f"--- the last lines of {log.relative_to(ROOT)}:", *log.read_text(errors="replace").splitlines()[-50:]]))
     return code

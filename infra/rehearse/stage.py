@@ -6,6 +6,7 @@ import json
 import os
 import platform
 import re
+import secrets
 import signal
 import socket
 import subprocess
@@ -33,6 +34,7 @@ from stack import TEMPLATE, Stack, parse  # noqa: E402
 
 REGION, NAME = "eu-central-1", "canvass-rehearsal"
 ORIGIN = "https://app.example.com"
+DEBUGGING_KEY = secrets.token_urlsafe(48)
 HOST = "localhost"  # of the database: what the certificate and the IAM tokens are made for
 
 # What `adapted` does to the template, in its order.
@@ -243,6 +245,8 @@ def adapted(template, emulator):
 
     for function in (r["Properties"] for r in resources.values() if r["Type"] == "AWS::Lambda::Function"):
         variables = function["Environment"]["Variables"]
+        if "Fn::Sub" not in variables["DATABASE_URL"]:
+            continue  # a function without a database
         url = variables["DATABASE_URL"]["Fn::Sub"]
         url = url if isinstance(url, str) else url[0]
         variables["DATABASE_URL"] = re.sub(r"@\$\{[\w.]+\}:5432/", f"@{HOST}:{emulator.door}/", url)
@@ -262,7 +266,8 @@ class Deployment:
         self.text = TEMPLATE.read_text()
         self.cloudformation = emulator.client("cloudformation")
         architecture = {"aarch64": "arm64", "arm64": "arm64"}.get(platform.machine(), "x86_64")
-        self.parameters = {"Stage": "dev", "SchemaVersion": "00000001", "CorsOrigins": ORIGIN, "Architecture": architecture}
+        self.parameters = {"Stage": "dev", "SchemaVersion": "00000001", "CorsOrigins": ORIGIN, "DebuggingKey": DEBUGGING_KEY,
+                           "Architecture": architecture}
 
     def upload(self):
         """The binaries, as `sam deploy` would send them."""
@@ -330,7 +335,7 @@ class Api:
         self.url = url
 
     def call(self, method, path, body=None, token=None, headers=()):
-        """(status, headers, JSON) of a request."""
+        """(status, headers, JSON or text) of a request."""
         headers = dict(headers)
         if token:
             headers["Authorization"] = f"Bearer {token}"
@@ -339,13 +344,13 @@ class Api:
         request = urllib.request.Request(self.url + path, body, headers, method=method)
         try:
             with urllib.request.urlopen(request, timeout=35) as answer:
-                return answer.status, answer.headers, json.loads(answer.read() or b"null")
+                status, headers, text = answer.status, answer.headers, answer.read()
         except urllib.error.HTTPError as answer:
-            text = answer.read()
-            try:
-                return answer.code, answer.headers, json.loads(text)
-            except ValueError:
-                return answer.code, answer.headers, text.decode(errors="replace")
+            status, headers, text = answer.code, answer.headers, answer.read()
+        try:
+            return status, headers, json.loads(text or b"null")
+        except ValueError:
+            return status, headers, text.decode(errors="replace")
 
     def must(self, status, method, path, body=None, token=None):
         got, _, answer = self.call(method, path, body, token)

@@ -1,76 +1,167 @@
 //! The path of every request: what surrounds an endpoint on its way in and out.
 
 use crate::{
-    Error, Reply, Request, Result,
-    auth::{Caller, Keys, Kind, Reader, Refresher},
-    config::{self, Config},
+    BoxError, Error, Request, Response, Result,
+    accounts::{Caller, Keys, Kind, Refresher, Viewer},
+    config::{self, Config, Cors},
     db::{Db, Pool},
+    error::Code,
+    http::{self, cors},
     logs,
+    values::{Secret, UserId},
 };
 use futures_util::FutureExt as _;
 use lambda_http::service_fn;
+use sha2::{Digest, Sha256};
 use std::{
     convert::Infallible,
+    ops::Deref,
     panic::AssertUnwindSafe,
     sync::{Arc, OnceLock},
     time::{Duration, Instant},
 };
-use uuid::Uuid;
 
-/// The longest a request may take. The gateway gives up at 30 seconds, and then nobody reads our answer.
+/// The longest a request may take. The gateway gives up at 30 seconds, and then nobody reads our response.
 const TIME_LIMIT: Duration = Duration::from_secs(27);
 
 /// The longest that INIT waits for the first connection. Lambda restarts a function whose INIT takes 10 seconds; a
 /// database that needs longer is waited for in the first request instead.
 const WARM_UP: Duration = Duration::from_secs(5);
 
-/// What an endpoint works with. Cheap to clone: what lives as long as the process is shared.
-#[derive(Clone)]
-pub struct App {
-    process: Arc<Process>,
+/// What an endpoint works with, by the type of its first parameter: [`App`], [`PublicApp`] or [`StaticApp`].
+pub trait Service: Clone + Send + Sync + 'static {
+    /// Whether it has the keys that sign and verify tokens.
+    const HAS_KEYS: bool;
+
+    /// Read the settings, and have ready before the first request whatever can be.
+    fn start() -> impl Future<Output = Result<Self, BoxError>>;
+
+    /// Whose web pages may read the responses.
+    fn cors(&self) -> Option<&Cors>;
+
+    /// The same for one more request.
+    #[must_use]
+    fn for_request(&self) -> Self {
+        self.clone()
+    }
+
     /// Who is calling, once that is proven; for the log.
-    user: Arc<OnceLock<Uuid>>,
+    fn user(&self) -> Option<UserId> {
+        None
+    }
 }
 
-struct Process {
+/// The database and the token keys. Cheap to clone, like the others: what lives as long as the process is shared.
+#[derive(Clone)]
+pub struct App {
+    public: PublicApp,
+    keys: Arc<Keys>,
+    user: Arc<OnceLock<UserId>>,
+}
+
+/// The database, for an endpoint that has nothing to do with tokens.
+#[derive(Clone)]
+pub struct PublicApp {
     pool: Pool,
-    keys: Option<Keys>,
-    debugging: bool,
+    settings: Arc<Settings>,
+}
+
+/// Nothing, for an endpoint that answers out of itself.
+#[derive(Clone, Default)]
+pub struct StaticApp {
+    cors: Option<Cors>,
+}
+
+struct Settings {
+    debugging_key: Option<Secret>,
+    cors: Option<Cors>,
+}
+
+impl Service for App {
+    const HAS_KEYS: bool = true;
+
+    async fn start() -> Result<Self, BoxError> {
+        let config = Config::load().await?;
+        let public = PublicApp::new(&config)?;
+        // Both in INIT, at the same time.
+        let (keys, ()) = tokio::join!(Keys::load(&config.jwt), public.warm_up());
+        Ok(Self::new(public, keys?))
+    }
+
+    fn cors(&self) -> Option<&Cors> {
+        self.public.cors()
+    }
+
+    fn for_request(&self) -> Self {
+        Self { user: Arc::default(), ..self.clone() }
+    }
+
+    fn user(&self) -> Option<UserId> {
+        self.user.get().copied()
+    }
+}
+
+impl Service for PublicApp {
+    const HAS_KEYS: bool = false;
+
+    async fn start() -> Result<Self, BoxError> {
+        let app = Self::new(&Config::load_without_keys().await?)?;
+        app.warm_up().await;
+        Ok(app)
+    }
+
+    fn cors(&self) -> Option<&Cors> {
+        self.settings.cors.as_ref()
+    }
+}
+
+impl Service for StaticApp {
+    const HAS_KEYS: bool = false;
+
+    async fn start() -> Result<Self, BoxError> {
+        Ok(Self { cors: config::cors_alone() })
+    }
+
+    fn cors(&self) -> Option<&Cors> {
+        self.cors.as_ref()
+    }
+}
+
+impl Deref for App {
+    type Target = PublicApp;
+    fn deref(&self) -> &PublicApp {
+        &self.public
+    }
 }
 
 impl App {
-    /// An app with these settings. Nothing is connected yet.
-    pub fn new(config: &Config, keys: Option<Keys>) -> Result<Self> {
-        let process = Process { pool: Pool::new(config)?, keys, debugging: config.debugging };
-        Ok(Self { process: Arc::new(process), user: Arc::default() })
-    }
-
-    /// A connection, for what anyone may do.
-    pub async fn db(&self) -> Result<Db> {
-        self.process.pool.get().await
+    /// An app with these keys.
+    #[must_use]
+    pub fn new(public: PublicApp, keys: Keys) -> Self {
+        Self { public, keys: Arc::new(keys), user: Arc::default() }
     }
 
     /// A connection and the caller, for what needs an access token. A bad token costs no connection.
     pub async fn authenticated(&self, request: &Request) -> Result<(Db, Caller)> {
-        let token = self.keys()?.verify(request, Kind::Access)?;
+        let token = self.keys.verify(http::authorization(request), Kind::Access)?;
         let db = self.db().await?;
         let caller = Caller::prove(&db, token).await?;
         let _ = self.user.set(caller.user);
         Ok((db, caller))
     }
 
-    /// A connection and the reader, for what anyone may do and an owner may do more with.
-    pub async fn recognized(&self, request: &Request) -> Result<(Db, Reader)> {
+    /// A connection and whoever looks, for what anyone may see and an owner may see more of.
+    pub async fn viewer(&self, request: &Request) -> Result<(Db, Viewer)> {
         match self.authenticated(request).await {
-            Ok((db, caller)) => Ok((db, Reader::Known(caller))),
-            Err(refusal @ Error::Unauthenticated(..)) => Ok((self.db().await?, Reader::Anyone(refusal))),
+            Ok((db, caller)) => Ok((db, Viewer::Caller(caller))),
+            Err(refusal @ Error::Unauthenticated(..)) => Ok((self.db().await?, Viewer::Anyone(refusal))),
             Err(error) => Err(error),
         }
     }
 
     /// A connection and the bearer of a refresh token.
     pub async fn refreshing(&self, request: &Request) -> Result<(Db, Refresher)> {
-        let token = self.keys()?.verify(request, Kind::Refresh)?;
+        let token = self.keys.verify(http::authorization(request), Kind::Refresh)?;
         let db = self.db().await?;
         let refresher = Refresher::prove(&db, token).await?;
         let _ = self.user.set(refresher.user);
@@ -78,8 +169,33 @@ impl App {
     }
 
     /// The keys that sign new tokens.
-    pub fn keys(&self) -> Result<&Keys> {
-        self.process.keys.as_ref().ok_or_else(|| Error::internal("served without keys: use shared::serve"))
+    #[must_use]
+    pub fn keys(&self) -> &Keys {
+        &self.keys
+    }
+}
+
+impl PublicApp {
+    /// An app with these settings. Nothing is connected yet.
+    pub fn new(config: &Config) -> Result<Self> {
+        let settings = Settings { debugging_key: config.debugging_key.clone(), cors: config.cors.clone() };
+        Ok(Self { pool: Pool::new(config)?, settings: Arc::new(settings) })
+    }
+
+    /// A connection.
+    pub async fn db(&self) -> Result<Db> {
+        self.pool.get().await
+    }
+
+    /// A connection for whoever has the debugging key; where the stage has none, there is nothing here.
+    pub async fn debugging(&self, request: &Request) -> Result<Db> {
+        let key = self.settings.debugging_key.as_ref();
+        let key = key.ok_or(Error::NotFound("There is nothing here".into()))?;
+        let given = http::authorization(request)
+            .ok_or(Error::Unauthenticated(Code::MissingToken, "Missing Authorization Header".into()))?;
+        // Of digests, so that the time it takes tells nothing of the key.
+        let good = Sha256::digest(given) == Sha256::digest(format!("Bearer {}", key.expose()));
+        if good { self.db().await } else { Err(Error::Unauthenticated(Code::InvalidToken, "This is not the debugging key".into())) }
     }
 
     /// Connect in INIT, which no request waits for. Where that fails, the first request tries again.
@@ -91,84 +207,58 @@ impl App {
         };
         tracing::warn!(cause, "no database yet");
     }
-
-    /// Go on only where the stage allows debugging; elsewhere there is nothing here.
-    pub fn debugging(&self) -> Result<()> {
-        if self.process.debugging { Ok(()) } else { Err(Error::NotFound("There is nothing here".into())) }
-    }
 }
 
 /// Serve `endpoint` as this Lambda function, until the platform ends the process.
-pub fn serve<H, F>(endpoint: H) -> Result<(), lambda_http::Error>
+pub fn serve<A, H, F>(endpoint: H) -> Result<(), BoxError>
 where
-    H: Fn(App, Request) -> F + Clone + Send + Sync + 'static,
-    F: Future<Output = Result<Reply>> + Send + 'static,
+    A: Service,
+    H: Fn(A, Request) -> F + Clone + Send + Sync + 'static,
+    F: Future<Output = Result<Response>> + Send + 'static,
 {
     run(async move {
-        let config = Config::load().await?;
-        let app = App::new(&config, None)?;
-        // Both in INIT, at the same time.
-        let (keys, ()) = tokio::join!(Keys::load(&config.jwt), app.warm_up());
-        let process =
-            Process { keys: Some(keys?), pool: app.process.pool.clone(), debugging: config.debugging };
-        poll(App { process: Arc::new(process), ..app }, endpoint).await
-    })
-}
-
-/// Serve an `endpoint` that has nothing to do with tokens, without access to the keys.
-pub fn serve_public<H, F>(endpoint: H) -> Result<(), lambda_http::Error>
-where
-    H: Fn(App, Request) -> F + Clone + Send + Sync + 'static,
-    F: Future<Output = Result<Reply>> + Send + 'static,
-{
-    run(async move {
-        let app = App::new(&Config::load_without_keys().await?, None)?;
-        app.warm_up().await;
-        poll(app, endpoint).await
+        let app = A::start().await?;
+        // Concurrent where the platform says so (Lambda Managed Instances), one request after another elsewhere.
+        lambda_http::run_concurrent(service_fn(move |request| {
+            let (app, endpoint) = (app.clone(), endpoint.clone());
+            async move { Ok::<_, Infallible>(answer(app, endpoint, request).await) }
+        }))
+        .await
     })
 }
 
 /// What every function begins with: the log and the thread that does the I/O.
-pub fn run(main: impl Future<Output = Result<(), lambda_http::Error>>) -> Result<(), lambda_http::Error> {
+pub fn run(main: impl Future<Output = Result<(), BoxError>>) -> Result<(), BoxError> {
     logs::start(config::log_level());
     let outcome = tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(main);
     outcome.inspect_err(|error| tracing::error!(cause = %error, "the function stops"))
 }
 
-async fn poll<H, F>(app: App, endpoint: H) -> Result<(), lambda_http::Error>
-where
-    H: Fn(App, Request) -> F + Clone + Send + Sync + 'static,
-    F: Future<Output = Result<Reply>> + Send + 'static,
-{
-    // Concurrent where the platform says so (Lambda Managed Instances), one request after another elsewhere.
-    lambda_http::run_concurrent(service_fn(move |request| {
-        let (app, endpoint) = (app.clone(), endpoint.clone());
-        async move { Ok::<_, Infallible>(answer(app, endpoint, request).await) }
-    }))
-    .await
-}
-
-/// Run `endpoint` on one request, make a reply of whatever comes of it, and log that once.
+/// Run `endpoint` on one request, make a response of whatever comes of it, and log that once.
 ///
-/// The platform sees no failure: an expected one is an answer, and a panic is a 500 that leaves the process alive.
-pub async fn answer<H, F>(app: App, endpoint: H, request: Request) -> Reply
+/// The platform sees no failure: an expected one is a response, and a panic is a 500 that leaves the process alive.
+pub async fn answer<A, H, F>(app: A, endpoint: H, request: Request) -> Response
 where
-    H: Fn(App, Request) -> F,
-    F: Future<Output = Result<Reply>>,
+    A: Service,
+    H: Fn(A, Request) -> F,
+    F: Future<Output = Result<Response>>,
 {
     let started = Instant::now();
-    let app = App { user: Arc::default(), ..app };
-    let line = logs::Line::of(&request);
+    let app = app.for_request();
+    let (entry, origin) = (logs::Entry::of(&request), cors::origin(&request));
     let run = AssertUnwindSafe(async { endpoint(app.clone(), request).await }).catch_unwind();
     let outcome = match tokio::time::timeout(TIME_LIMIT, run).await {
         Ok(Ok(outcome)) => outcome,
         Ok(Err(panic)) => Err(Error::internal(logs::panic_text(panic.as_ref()))),
         Err(_) => Err(Error::Unavailable("the time limit was reached".into())),
     };
-    let (reply, error) = match outcome {
-        Ok(reply) => (reply, None),
-        Err(error) => (Reply::from(&error), Some(error)),
+    let (mut response, error) = match outcome {
+        Ok(response) => (response, None),
+        Err(error) => (Response::from(&error), Some(error)),
     };
-    line.write(reply.status(), started.elapsed(), app.user.get(), error.as_ref());
-    reply
+    if let Some(allowed) = app.cors() {
+        cors::apply(allowed, origin, &mut response);
+    }
+    entry.write(response.status(), started.elapsed(), app.user(), error.as_ref());
+    response
 }

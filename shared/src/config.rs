@@ -1,7 +1,6 @@
 //! Settings, read from the environment once, at INIT. Nothing else reads the environment (clippy.toml forbids it).
 
-use crate::aws::Aws;
-use serde::Deserialize;
+use crate::{aws::Aws, values::Secret};
 use std::{fmt, str::FromStr};
 use tracing::level_filters::LevelFilter;
 
@@ -18,13 +17,25 @@ pub struct Config {
     /// `DATABASE_PREPARE`: `on` (default) prepares statements once a connection; `off` sends them unnamed, for poolers
     /// that lose named ones (`PgBouncer` before 1.21).
     pub prepare: bool,
-    /// Where the key comes from, or the key set, that signs and verifies tokens; see [`crate::auth::Keys`].
+    /// Where the key comes from, or the key set, that signs and verifies tokens; see [`crate::accounts::Keys`].
     pub jwt: JwtSecret,
-    /// `STAGE`: `dev` allows the debugging endpoint `/users`; every other name, and none, forbids it.
-    pub debugging: bool,
+    /// `DEBUGGING_KEY`, in the stage (`STAGE`) `dev` alone: who has it may list and delete all users. At least 32 characters;
+    /// without it nobody may.
+    pub debugging_key: Option<Secret>,
+    /// `CORS_ORIGINS`: whose web pages may read responses, where no gateway sees to that.
+    pub cors: Option<Cors>,
     /// `AWS_LAMBDA_MAX_CONCURRENCY`, set by Lambda Managed Instances: requests this process takes at once, and so the
     /// size of its connection pool. 1 on classic Lambda.
     pub concurrency: usize,
+}
+
+/// Who may read responses from a web page, and which headers of them.
+#[derive(Clone, Debug)]
+pub struct Cors {
+    /// `CORS_ORIGINS`: origins separated by commas, or `*` for all.
+    pub origins: String,
+    /// `CORS_EXPOSE_HEADERS`: names of headers separated by commas.
+    pub expose_headers: String,
 }
 
 /// Where the token keys come from.
@@ -69,7 +80,7 @@ impl Config {
         let unprepared = choice(variable, "DATABASE_PREPARE", ["on", "off"], &mut faults);
         let arn = variable("JWT_SECRET_ARN").filter(|_| keys);
         let aws = if iam || arn.is_some() {
-            Aws::from_environment().await.map_err(|fault| faults.push(fault.0)).ok()
+            Aws::from_environment().await.map_err(|fault| faults.push(fault)).ok()
         } else {
             None
         };
@@ -90,6 +101,13 @@ impl Config {
                 required(variable, "JWT_SECRET_KEY", &mut faults).map_or(JwtSecret::Unneeded, JwtSecret::Here)
             }
         };
+        let debugging_key = variable("DEBUGGING_KEY").filter(|key| {
+            let long_enough = key.is_empty() || key.len() >= 32;
+            if !long_enough {
+                faults.push("DEBUGGING_KEY is shorter than 32 characters".to_owned());
+            }
+            !key.is_empty() && variable("STAGE").as_deref() == Some("dev")
+        });
         match database {
             Some(database) if faults.is_empty() => Ok(Self {
                 database,
@@ -97,12 +115,23 @@ impl Config {
                 database_ca,
                 prepare: !unprepared,
                 jwt,
-                debugging: variable("STAGE").as_deref() == Some("dev"),
+                debugging_key: debugging_key.and_then(|key| key.parse().ok()),
+                cors: cors(variable),
                 concurrency: variable("AWS_LAMBDA_MAX_CONCURRENCY").and_then(|n| n.parse().ok()).unwrap_or(1),
             }),
             _ => Err(ConfigError(faults.join("; "))),
         }
     }
+}
+
+fn cors(variable: &Variables<'_>) -> Option<Cors> {
+    let origins = variable("CORS_ORIGINS").filter(|origins| !origins.is_empty())?;
+    Some(Cors { origins, expose_headers: variable("CORS_EXPOSE_HEADERS").unwrap_or_default() })
+}
+
+/// Who may read responses, for a function that has no other setting.
+pub(crate) fn cors_alone() -> Option<Cors> {
+    cors(&environment)
 }
 
 /// Where settings come from: the environment, or a test.
@@ -140,40 +169,9 @@ fn required<T: FromStr>(variable: &Variables<'_>, name: &'static str, faults: &m
     None
 }
 
-/// Text that must not be printed.
-#[derive(Clone, Deserialize)]
-pub struct Secret(String);
-
-impl Secret {
-    /// The text itself.
-    #[must_use]
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl FromStr for Secret {
-    type Err = std::convert::Infallible;
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Ok(Self(text.to_owned()))
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("…")
-    }
-}
-
 /// Settings that are missing or malformed.
 #[derive(Debug)]
 pub struct ConfigError(String);
-
-impl ConfigError {
-    pub(crate) fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
-    }
-}
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -219,10 +217,18 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn debugging_needs_the_stage_to_say_so() {
-        assert!(!read(&LEAST).await.unwrap().debugging);
-        assert!(!read(&[LEAST[0], LEAST[1], ("STAGE", "prod")]).await.unwrap().debugging);
-        assert!(read(&[LEAST[0], LEAST[1], ("STAGE", "dev")]).await.unwrap().debugging);
+    async fn debugging_needs_the_stage_and_a_key() {
+        let key = ("DEBUGGING_KEY", "0123456789abcdef0123456789abcdef");
+        let allowed = async |more: &[(&str, &str)]| {
+            read(&[&LEAST, more].concat()).await.map(|config| config.debugging_key.is_some()).map_err(|e| e.to_string())
+        };
+        assert_eq!(allowed(&[]).await, Ok(false));
+        assert_eq!(allowed(&[key]).await, Ok(false));
+        assert_eq!(allowed(&[("STAGE", "prod"), key]).await, Ok(false));
+        assert_eq!(allowed(&[("STAGE", "dev"), ("DEBUGGING_KEY", "")]).await, Ok(false));
+        assert_eq!(allowed(&[("STAGE", "dev"), key]).await, Ok(true));
+        let short = allowed(&[("STAGE", "dev"), ("DEBUGGING_KEY", "short")]).await;
+        assert_eq!(short, Err("DEBUGGING_KEY is shorter than 32 characters".to_owned()));
     }
 
     #[tokio::test]

@@ -1,11 +1,11 @@
-//! Every way a request can fail, and the status each becomes.
+//! Every way a request can fail.
 //!
 //! An error has two messages and neither contains the other: `Display` is what the client reads and says what to
-//! change; `source` is what broke and is only ever logged.
+//! change; `source` is what broke and is only ever logged. The status of each is the edge's business (`http::problem`).
 
-use crate::rules::Fault;
-use lambda_http::http::StatusCode;
-use std::{borrow::Cow, collections::BTreeMap, fmt};
+use crate::values::{AnswerFault, FieldErrors};
+use serde::Serialize;
+use std::{borrow::Cow, fmt};
 use tokio_postgres::error::SqlState;
 
 /// Result of anything an endpoint does.
@@ -14,41 +14,98 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// What broke, for the log only.
 pub type Cause = Box<dyn std::error::Error + Send + Sync>;
 
-/// Each bad parameter with the text that says what to change, all of them at once.
-pub type Faults = BTreeMap<String, String>;
-
-/// All faults in one sentence.
-pub(crate) fn join(faults: &Faults) -> String {
-    let each: Vec<_> = faults.iter().map(|(parameter, text)| format!("{parameter}: {text}")).collect();
-    each.join("; ")
+/// Which failure it is, as a stable word for programs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Code {
+    /// The body could not be read at all.
+    MalformedBody,
+    /// Parameters are missing or malformed.
+    InvalidInput,
+    /// No token where one is needed.
+    MissingToken,
+    /// A token that is none of ours, or malformed.
+    InvalidToken,
+    /// A token whose time is over.
+    ExpiredToken,
+    /// A token that was logged out.
+    RevokedToken,
+    /// An access token in place of a refresh token, or the other way round.
+    WrongTokenType,
+    /// A token of a user who doesn't exist any more.
+    DeletedUser,
+    /// A login under a name that nobody has.
+    UnknownUser,
+    /// A login with another password.
+    WrongCredentials,
+    /// The caller is known and may not do this.
+    Forbidden,
+    /// It doesn't exist, or not for this caller.
+    NotFound,
+    /// The path exists, but not with this method.
+    MethodNotAllowed,
+    /// Somebody has this username.
+    UsernameTaken,
+    /// Somebody has this e-mail address.
+    EmailTaken,
+    /// The question has answers, which are counted by its type.
+    TypeInUse,
+    /// The option has been chosen, and its count would be lost.
+    OptionInUse,
+    /// The survey was edited during a download.
+    SurveyEdited,
+    /// The survey takes no responses yet.
+    SurveyScheduled,
+    /// The survey takes no more responses.
+    SurveyClosed,
+    /// The survey has all the responses that it takes.
+    LimitReached,
+    /// There is another response with this id.
+    IdConflict,
+    /// The response with this id was deleted by the survey's owner.
+    ResponseDeleted,
+    /// It was edited since the client read it.
+    PreconditionFailed,
+    /// More than fits.
+    TooLarge,
+    /// Answers that break the survey's rules.
+    InvalidAnswers,
+    /// The service is not ready.
+    Unavailable,
+    /// A fault of ours.
+    Internal,
 }
 
 /// Why a request was not carried out.
 #[derive(Debug)]
 pub enum Error {
-    /// 400 `malformed_body`: the body could not be read at all.
+    /// The body could not be read at all.
     Malformed(String),
-    /// 400 `invalid_input`: parameters that are missing or malformed.
-    Invalid(Faults),
-    /// 401: who is calling is not proven. The first word is the `code`.
-    Unauthenticated(&'static str, Cow<'static, str>),
-    /// 403 `forbidden`: the caller is known and may not do this.
+    /// Parameters are missing or malformed.
+    Invalid(FieldErrors),
+    /// Who is calling is not proven.
+    Unauthenticated(Code, Cow<'static, str>),
+    /// The caller is known and may not do this.
     Forbidden(String),
-    /// 404 `not_found`: it doesn't exist, or not for this caller.
+    /// It doesn't exist, or not for this caller.
     NotFound(Cow<'static, str>),
-    /// 405 `method_not_allowed`, with the methods that are.
+    /// Another method; with those that are allowed.
     MethodNotAllowed(&'static str),
-    /// 409: the request contradicts what is stored. The first word is the `code`.
-    Conflict(&'static str, Cow<'static, str>),
-    /// 412 `precondition_failed`: it was edited since the client read it.
+    /// The request contradicts what is stored.
+    Conflict(Code, Cow<'static, str>),
+    /// It was there, and its owner deleted it.
+    Deleted(&'static str),
+    /// It was edited since the client read it.
     Stale,
-    /// 422 `invalid_answers`: what is wrong with the reply to each question, all of them at once.
-    Rejected(BTreeMap<String, Fault>),
-    /// 413 `too_large`, with the limit.
+    /// Answers break the survey's rules; all that is wrong at once.
+    Rejected(Vec<AnswerFault>),
+    /// With the limit.
     TooLarge(&'static str),
-    /// 503 `unavailable`: the database can't be reached just now.
+    /// Others were faster each time that it was tried; nothing is broken.
+    Contended(&'static str),
+    /// The database can't be used just now.
     Unavailable(Cause),
-    /// 500 `internal`: a fault of ours.
+    /// A fault of ours.
     Internal(Cause),
 }
 
@@ -60,42 +117,25 @@ impl Error {
 
     /// One bad parameter.
     pub fn invalid(parameter: impl Into<String>, text: impl Into<String>) -> Self {
-        Self::Invalid(Faults::from([(parameter.into(), text.into())]))
+        Self::Invalid(FieldErrors::one(parameter, text))
     }
 
-    /// The one place where a failure gets its status.
+    /// A stable word for programs, where the message is for people.
     #[must_use]
-    pub fn status(&self) -> StatusCode {
+    pub fn code(&self) -> Code {
         match self {
-            Self::Malformed(_) | Self::Invalid(_) => StatusCode::BAD_REQUEST,
-            Self::Unauthenticated(..) => StatusCode::UNAUTHORIZED,
-            Self::Forbidden(_) => StatusCode::FORBIDDEN,
-            Self::NotFound(_) => StatusCode::NOT_FOUND,
-            Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
-            Self::Conflict(..) => StatusCode::CONFLICT,
-            Self::Stale => StatusCode::PRECONDITION_FAILED,
-            Self::Rejected(_) => StatusCode::UNPROCESSABLE_ENTITY,
-            Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
-            Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
-        }
-    }
-
-    /// A stable word for programs, where `message` is for people.
-    #[must_use]
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::Malformed(_) => "malformed_body",
-            Self::Invalid(_) => "invalid_input",
-            Self::Unauthenticated(code, _) | Self::Conflict(code, _) => code,
-            Self::Forbidden(_) => "forbidden",
-            Self::NotFound(_) => "not_found",
-            Self::MethodNotAllowed(_) => "method_not_allowed",
-            Self::Stale => "precondition_failed",
-            Self::Rejected(_) => "invalid_answers",
-            Self::TooLarge(_) => "too_large",
-            Self::Unavailable(_) => "unavailable",
-            Self::Internal(_) => "internal",
+            Self::Malformed(_) => Code::MalformedBody,
+            Self::Invalid(_) => Code::InvalidInput,
+            Self::Unauthenticated(code, _) | Self::Conflict(code, _) => *code,
+            Self::Forbidden(_) => Code::Forbidden,
+            Self::NotFound(_) => Code::NotFound,
+            Self::MethodNotAllowed(_) => Code::MethodNotAllowed,
+            Self::Deleted(_) => Code::ResponseDeleted,
+            Self::Stale => Code::PreconditionFailed,
+            Self::Rejected(_) => Code::InvalidAnswers,
+            Self::TooLarge(_) => Code::TooLarge,
+            Self::Contended(_) | Self::Unavailable(_) => Code::Unavailable,
+            Self::Internal(_) => Code::Internal,
         }
     }
 }
@@ -104,15 +144,15 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Malformed(text) | Self::Forbidden(text) => f.write_str(text),
-            Self::Invalid(faults) => f.write_str(&join(faults)),
-            Self::Unauthenticated(_, text) | Self::NotFound(text) | Self::Conflict(_, text) => {
-                f.write_str(text)
-            }
+            Self::Invalid(errors) => errors.fmt(f),
+            Self::Unauthenticated(_, text) | Self::NotFound(text) | Self::Conflict(_, text) => f.write_str(text),
             Self::MethodNotAllowed(_) => f.write_str("The method is not allowed for the requested URL."),
-            Self::TooLarge(text) => f.write_str(text),
+            Self::Deleted(text) | Self::TooLarge(text) => f.write_str(text),
             Self::Stale => f.write_str("The survey was edited meanwhile: read it again, and repeat the edit"),
             Self::Rejected(faults) => write!(f, "{} answer(s) are not valid", faults.len()),
-            Self::Unavailable(_) => f.write_str("The service is not ready, try again in a few seconds"),
+            Self::Contended(_) | Self::Unavailable(_) => {
+                f.write_str("The service is not ready, try again in a few seconds")
+            }
             Self::Internal(_) => f.write_str("Something went wrong"),
         }
     }
@@ -127,15 +167,26 @@ impl std::error::Error for Error {
     }
 }
 
+impl From<FieldErrors> for Error {
+    fn from(errors: FieldErrors) -> Self {
+        Self::Invalid(errors)
+    }
+}
+
 impl From<tokio_postgres::Error> for Error {
     fn from(error: tokio_postgres::Error) -> Self {
-        // A lost connection, a server that stops or is full, a lost race between transactions: the same request may
-        // well succeed in a moment.
+        // A lost connection, a server that stops, is full or has become a reader, a lost race between transactions: the
+        // same request may well succeed in a moment.
         let transient = match error.code() {
             None => error.is_closed(),
             Some(code) => {
                 matches!(code.code().get(..2), Some("08" | "53" | "57"))
-                    || [SqlState::T_R_SERIALIZATION_FAILURE, SqlState::T_R_DEADLOCK_DETECTED].contains(code)
+                    || [
+                        SqlState::READ_ONLY_SQL_TRANSACTION,
+                        SqlState::T_R_SERIALIZATION_FAILURE,
+                        SqlState::T_R_DEADLOCK_DETECTED,
+                    ]
+                    .contains(code)
             }
         };
         if transient { Self::Unavailable(error.into()) } else { Self::Internal(error.into()) }

@@ -1,11 +1,10 @@
 //! One JSON line a request. No token, password or body ever gets here: a line is made of the fields below only.
 
-use crate::{Error, Request};
+use crate::{Error, http::{self, Request}, values::UserId};
 use deadpool_postgres::PoolError;
-use lambda_http::{RequestExt, http::StatusCode, request::RequestContext};
+use lambda_http::{RequestExt, http::StatusCode};
 use std::{any::Any, time::Duration};
 use tracing::level_filters::LevelFilter;
-use uuid::Uuid;
 
 /// Write JSON lines from now on, and panics as one of them.
 pub(crate) fn start(level: LevelFilter) {
@@ -19,25 +18,26 @@ pub(crate) fn start(level: LevelFilter) {
         .init();
     // The text of a panic is logged with its request; here is only where it happened.
     std::panic::set_hook(Box::new(|panic| {
-        let place = panic.location().map(ToString::to_string).unwrap_or_default();
-        tracing::error!(place, "panicked");
+        let location = panic.location().map(ToString::to_string).unwrap_or_default();
+        tracing::error!(location, "panicked");
     }));
 }
 
-/// What a line says of the request itself.
-pub(crate) struct Line {
+/// What the log says of a request.
+pub(crate) struct Entry {
     request_id: String,
     function: String,
     route: String,
 }
 
-impl Line {
+impl Entry {
     pub(crate) fn of(request: &Request) -> Self {
         let context = request.lambda_context_ref();
+        let (method, path) = http::route(request);
         Self {
             request_id: context.map(|c| c.request_id.clone()).unwrap_or_default(),
             function: context.map(|c| c.env_config.function_name.clone()).unwrap_or_default(),
-            route: route(request),
+            route: format!("{method} {path}"),
         }
     }
 
@@ -45,50 +45,27 @@ impl Line {
         &self,
         status: StatusCode,
         took: Duration,
-        user: Option<&Uuid>,
+        user: Option<UserId>,
         error: Option<&Error>,
     ) {
         let Self { request_id, function, route } = self;
         let (status_code, duration_ms) = (status.as_u16(), took.as_secs_f64() * 1000.0);
         let user_id = user.map(tracing::field::display);
-        let code = error.map(Error::code);
-        if status.is_server_error() {
-            let cause = error.map(cause);
-            tracing::error!(
-                request_id,
-                function,
-                route,
-                status = status_code,
-                duration_ms,
-                user_id,
-                code,
-                cause,
-                "failed"
-            );
-        } else {
-            let text = if error.is_some() { "refused" } else { "answered" };
-            tracing::info!(
-                request_id,
-                function,
-                route,
-                status = status_code,
-                duration_ms,
-                user_id,
-                code,
-                "{text}"
-            );
+        let code = error.and_then(|error| serde_json::to_value(error.code()).ok());
+        let code = code.as_ref().and_then(|code| code.as_str());
+        macro_rules! write {
+            ($level:ident, $text:expr, $cause:expr) => {
+                tracing::$level!(request_id, function, route, status = status_code, duration_ms, user_id, code, cause = $cause, "{}", $text)
+            };
+        }
+        match error {
+            // Nobody has to be woken for what is not broken.
+            Some(Error::Contended(cause)) => write!(warn, "gave up", Some(*cause)),
+            Some(error) if status.is_server_error() => write!(error, "failed", Some(cause(error))),
+            Some(_) => write!(info, "refused", None::<&str>),
+            None => write!(info, "answered", None::<&str>),
         }
     }
-}
-
-/// The route as the gateway knows it, `POST /surveys/{idSurvey}/questions`; or the path where it doesn't say.
-fn route(request: &Request) -> String {
-    match request.request_context_ref() {
-        Some(RequestContext::ApiGatewayV2(context)) => context.route_key.clone(),
-        _ => None,
-    }
-    .filter(|route| route.contains(' '))
-    .unwrap_or_else(|| format!("{} {}", request.method(), request.uri().path()))
 }
 
 /// What broke, link by link. Of a database's error only what can't hold a row's values, which its `DETAIL` would.

@@ -11,7 +11,7 @@ use shared::{
     auth::{Keys, Kind, Reader},
     config::JwtSecret,
     http, revoked_tokens, surveys,
-    testing::{Answer, Call, SECRET, TestApp, User, get, post},
+    testing::{Response, Call, SECRET, TestApp, User, get, post},
 };
 
 const OTHER_SECRET: &str = "another key, which is as long as the first";
@@ -210,7 +210,7 @@ fn with_token(call: Call, case: &Case) -> Call {
     if let Some(value) = &case.1 { call.header("authorization", value) } else { call }
 }
 
-fn assert_refused(answer: &Answer, (name, _, code, message, challenge): &Case) {
+fn assert_refused(answer: &Response, (name, _, code, message, challenge): &Case) {
     assert_eq!(
         (answer.status, &answer.body["code"], &answer.body["message"], answer.header("www-authenticate")),
         (401, &json!(code), &json!(message), *challenge),

@@ -21,7 +21,7 @@ use shared::{
     results,
     rules::Rules,
     surveys,
-    testing::{Form, TestApp, Uuid, patch},
+    testing::{TestSurvey, TestApp, Uuid, patch},
     text::Flag,
 };
 use std::{
@@ -174,7 +174,7 @@ async fn of_different_responses_with_one_id_at_once_one_is_stored() {
     let forms = [test.form(&ada, forms[0].clone()).await, test.form(&ada, forms[1].clone()).await];
     let id = Uuid::now_v7();
     let calls = (0..20).map(|n| {
-        let form: &Form = &forms[n % 2];
+        let form: &TestSurvey = &forms[n % 2];
         tokio::spawn(submit(test.app.clone(), form.id, id, form.answers([json!(n)])))
     });
     let outcomes = tallied(calls.collect()).await;
@@ -184,7 +184,7 @@ async fn of_different_responses_with_one_id_at_once_one_is_stored() {
 }
 
 /// What SQL counts in the raw replies to a choice, a multiple choice, a scale and a number, in that order.
-async fn raw(test: &TestApp, form: &Form) -> Value {
+async fn raw(test: &TestApp, form: &TestSurvey) -> Value {
     let [single, multi, scale, number] = [0, 1, 2, 3].map(|index: usize| form.questions[index]);
     let sql = "
         SELECT json_build_object(
@@ -207,7 +207,7 @@ async fn raw(test: &TestApp, form: &Form) -> Value {
 }
 
 /// The same as the results say it.
-async fn shown(test: &TestApp, form: &Form, owner: Caller) -> Value {
+async fn shown(test: &TestApp, form: &TestSurvey, owner: Caller) -> Value {
     let stats = results::stats(&test.db().await, &Reader::Known(owner), form.id).await.unwrap();
     let stats = serde_json::to_value(stats).unwrap();
     let counts = |question: usize, list: &str| -> Map<String, Value> {
@@ -246,7 +246,7 @@ async fn a_hot_survey_is_counted_exactly_while_responses_come_and_go() {
         )
         .await;
     let form = Arc::new(form);
-    let answers = |n: usize, form: &Form| {
+    let answers = |n: usize, form: &TestSurvey| {
         let pick = |n: usize| ["a", "b", "c"][n % 3];
         form.answers([
             json!(pick(n)),
@@ -634,7 +634,7 @@ fn step() -> impl Strategy<Value = Step> {
 struct World<'a> {
     test: &'a TestApp,
     owner: &'a Caller,
-    form: Form,
+    form: TestSurvey,
     /// What was sent and stored, and is to be known for ever.
     sent: Vec<(Uuid, Value)>,
     limit: Option<i64>,

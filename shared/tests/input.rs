@@ -170,7 +170,7 @@ fn a_json_body_is_read_whatever_the_content_type_says() {
 #[test]
 fn a_form_is_read_as_one() {
     for content_type in
-        ["application/x-www-form-urlencoded", "Application/X-WWW-Form-URLEncoded; charset=UTF-8"]
+        ["application/x-www-form-urlencoded", "Application/X-WWW-TestSurvey-URLEncoded; charset=UTF-8"]
     {
         let request = post("name=%C5%BB%C3%B3%C5%82w+%26+co&idsurvey=7&reply=%5B1%5D&limit=");
         let request = header(request, "content-type", content_type.as_bytes());

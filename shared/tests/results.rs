@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use shared::{
     auth::Reader,
     responses, results,
-    testing::{Form, TestApp, User, Uuid},
+    testing::{TestSurvey, TestApp, User, Uuid},
 };
 
 async fn stats(test: &TestApp, owner: &User, survey: Uuid) -> Value {
@@ -254,7 +254,7 @@ async fn the_results_forget_what_was_deleted_the_extremes_too() {
             ]),
         )
         .await;
-    let answers = |n: i64, form: &Form| {
+    let answers = |n: i64, form: &TestSurvey| {
         form.answers([
             json!(n),
             json!(format!("2030-01-{:02}", n + 11)),

@@ -1,20 +1,16 @@
-//! `GET /surveys/active`, `GET /activesurveys` (anyone): the surveys that take replies now.
-//!
-//! Parameters: optional `limit` (100), `after`.
-//! 200 `{surveys, next?}` · 400 `invalid_input`
+//! `GET /surveys/active`, `GET /activesurveys` (anyone): the surveys that take responses now.
 
 use serde::Deserialize;
 use shared::{
-    App, Reply, Request, Result, http,
-    page::{Cursor, Limit, Window},
-    surveys,
+    PublicApp, Request, Response, Result, http, surveys,
+    values::{Cursor, Limit, Window},
 };
 
 #[cfg(test)]
 mod tests;
 
 fn main() -> Result<(), shared::BoxError> {
-    shared::serve_public(active_surveys)
+    shared::serve(active_surveys)
 }
 
 #[derive(Deserialize)]
@@ -23,7 +19,7 @@ struct Input {
     after: Option<Cursor>,
 }
 
-async fn active_surveys(app: App, request: Request) -> Result<Reply> {
+async fn active_surveys(app: PublicApp, request: Request) -> Result<Response> {
     let Input { limit, after } = http::input(&request)?;
     let db = app.db().await?;
     http::ok(&surveys::list_open(&db, Window::new(limit, after)).await?)

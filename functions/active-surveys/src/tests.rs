@@ -39,11 +39,11 @@ async fn open_surveys_of_everybody_are_listed() {
 async fn drafts_ended_future_and_unlisted_surveys_are_not() {
     let test = TestApp::new().await;
     let ada = test.user("ada").await;
-    test.survey(&ada, "is_active = false").await;
-    test.survey(&ada, "due_at = now()").await;
-    test.survey(&ada, "opens_at = now() + interval '1 hour'").await;
-    test.survey(&ada, "visibility = 'unlisted'").await;
-    let open = test.survey(&ada, "").await;
+    test.survey(&ada).draft().await;
+    test.survey(&ada).past_due().await;
+    test.survey(&ada).scheduled().await;
+    test.survey(&ada).unlisted().await;
+    let open = test.survey(&ada).await;
     // Not even to their owner.
     let answer = test.call(active_surveys, get("/surveys/active").bearer(&ada.access)).await;
     assert_eq!(ids(&answer.body), [json!(open.id)]);
@@ -53,7 +53,7 @@ async fn drafts_ended_future_and_unlisted_surveys_are_not() {
 async fn when_there_are_none_that_is_said() {
     let test = TestApp::new().await;
     let ada = test.user("ada").await;
-    test.survey(&ada, "is_active = false").await;
+    test.survey(&ada).draft().await;
     let answer = test.call(active_surveys, get("/surveys/active")).await;
     assert_eq!(answer.status, 200);
     assert_eq!(answer.body, json!({"surveys": [], "message": "There are no active surveys"}));
@@ -63,7 +63,7 @@ async fn when_there_are_none_that_is_said() {
 async fn sub_count_is_the_most_replies_of_a_question() {
     let test = TestApp::new().await;
     let ada = test.user("ada").await;
-    let survey = test.survey(&ada, "").await;
+    let survey = test.survey(&ada).await;
     let sql = "INSERT INTO questions
                SELECT (jsonb_populate_record(q, jsonb_build_object('id', gen_random_uuid(), 'position', 1))).*
                FROM questions q WHERE id = $1 RETURNING id";
@@ -87,7 +87,7 @@ async fn pages_are_complete_in_order_and_without_repetition() {
                    'due_at', now() + (CASE WHEN n % 7 = 0 THEN -1 ELSE 500 - n END) * interval '1 day'
                ))).*
                FROM surveys s, generate_series(1, 250) AS n WHERE id = $1";
-    let model = test.survey(&ada, "").await;
+    let model = test.survey(&ada).await;
     let db = test.db().await;
     db.rows(sql, &[&model.id]).await.unwrap();
     db.rows("DELETE FROM surveys WHERE id = $1", &[&model.id]).await.unwrap();
@@ -125,7 +125,7 @@ async fn a_bad_limit_and_a_forged_cursor_are_faults() {
 async fn no_token_is_needed_and_a_bad_one_does_not_matter() {
     let test = TestApp::new().await;
     let ada = test.user("ada").await;
-    let open = test.survey(&ada, "").await;
+    let open = test.survey(&ada).await;
     let answer = test.call(active_surveys, get("/surveys/active").bearer("garbage")).await;
     assert_eq!((answer.status, ids(&answer.body)), (200, vec![json!(open.id)]));
 }

@@ -1,14 +1,11 @@
 //! `POST /surveys/{idSurvey}/questions`, `POST /addquestion` (the survey's owner): add a question behind the others.
-//!
-//! Parameters: `idSurvey`, `content`, `type`; optional `required` (false), `replyContent`.
-//! 201 `{message, id}` · 400 `invalid_input` · 401 no valid access token · 403 `forbidden` · 404 `not_found`
 
 use serde::Deserialize;
 use serde_json::{Value, json};
 use shared::{
-    App, Error, Reply, Request, Result, http,
-    questions::{self, Content, NewQuestion, Type},
-    text::{Flag, Id},
+    App, Request, Response, Result, http, questions,
+    rules::{Content, Definition, TypeName},
+    values::{Flag, SurveyId},
 };
 
 #[cfg(test)]
@@ -21,18 +18,17 @@ fn main() -> Result<(), shared::BoxError> {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Input {
-    id_survey: Id,
+    id_survey: SurveyId,
     content: Content,
-    r#type: Type,
+    r#type: TypeName,
     required: Option<Flag>,
     reply_content: Option<Value>,
 }
 
-async fn add_question(app: App, request: Request) -> Result<Reply> {
+async fn add_question(app: App, request: Request) -> Result<Response> {
     let (db, caller) = app.authenticated(&request).await?;
     let Input { id_survey, content, r#type, required, reply_content } = http::input(&request)?;
-    let question = NewQuestion::new(content, r#type, required, reply_content)
-        .map_err(|fault| Error::invalid("replyContent", fault))?;
-    let id = questions::insert(&db, &caller, id_survey.0, &question).await?;
+    let question = Definition::new(content, r#type, required, reply_content)?;
+    let id = questions::insert(&db, &caller, id_survey, &question).await?;
     http::created(&json!({ "message": "Question was added", "id": id }))
 }

@@ -12,7 +12,7 @@ fn question(owner: &User, survey: &Survey, content: &str) -> Call {
 async fn questions_are_added_behind_the_others() {
     let test = TestApp::new().await;
     let ada = test.user("ada").await;
-    let survey = test.survey(&ada, "").await;
+    let survey = test.survey(&ada).await;
     for content in ["Żółw?\nReally.", "Why?"] {
         let answer = test.call(add_question, question(&ada, &survey, content)).await;
         assert_eq!(answer.status, 201);
@@ -42,7 +42,7 @@ async fn questions_are_added_behind_the_others() {
 async fn flaskforms_headers_do_as_well() {
     let test = TestApp::new().await;
     let ada = test.user("ada").await;
-    let survey = test.survey(&ada, "").await;
+    let survey = test.survey(&ada).await;
     let call = post("/addquestion")
         .bearer(&ada.access)
         .header("idSurvey", &survey.id.to_string())
@@ -64,7 +64,7 @@ async fn flaskforms_headers_do_as_well() {
 async fn the_reply_content_is_kept_as_sent() {
     let test = TestApp::new().await;
     let ada = test.user("ada").await;
-    let survey = test.survey(&ada, "").await;
+    let survey = test.survey(&ada).await;
     let all = [
         r#"[1, 2.50, true, null, "x"]"#,
         r#"[{"a": {"b": []}}]"#,
@@ -90,7 +90,7 @@ async fn the_reply_content_is_kept_as_sent() {
 async fn a_question_may_be_required() {
     let test = TestApp::new().await;
     let ada = test.user("ada").await;
-    let survey = test.survey(&ada, "").await;
+    let survey = test.survey(&ada).await;
     let with = |required: Value| {
         let body = json!({"content": "Why?", "type": "text", "required": required});
         post("/surveys/x/questions").path("idSurvey", survey.id).bearer(&ada.access).json(body)
@@ -108,7 +108,7 @@ async fn a_question_may_be_required() {
 async fn the_rules_of_a_typed_question_are_checked() {
     let test = TestApp::new().await;
     let ada = test.user("ada").await;
-    let survey = test.survey(&ada, "").await;
+    let survey = test.survey(&ada).await;
     let with = |r#type: &str, rules: &Value| {
         let body = json!({"content": "Why?", "type": r#type, "replyContent": rules});
         post("/surveys/x/questions").path("idSurvey", survey.id).bearer(&ada.access).json(body)
@@ -158,7 +158,7 @@ async fn the_rules_of_a_typed_question_are_checked() {
 async fn questions_added_at_the_same_time_get_positions_without_gaps() {
     let test = Arc::new(TestApp::with(|config| config.concurrency = 8).await);
     let ada = test.user("ada").await;
-    let survey = test.survey(&ada, "").await;
+    let survey = test.survey(&ada).await;
     let mut racing = tokio::task::JoinSet::new();
     for n in 0..20 {
         let (test, call) = (test.clone(), question(&ada, &survey, &format!("Number {n}")));
@@ -205,7 +205,7 @@ async fn one_mebibyte_of_questions_is_the_limit() {
 async fn only_the_owner_may_add() {
     let test = TestApp::new().await;
     let (ada, bob) = (test.user("ada").await, test.user("bob").await);
-    let survey = test.survey(&ada, "public_stats = true").await;
+    let survey = test.survey(&ada).public_stats().await;
     let answer = test.call(add_question, question(&bob, &survey, "Mine?")).await;
     answer.assert_problem(403, "forbidden", "User bob not permited");
     let sql = "SELECT question_count, question_bytes, version FROM surveys";
@@ -219,7 +219,7 @@ async fn only_the_owner_may_add() {
 async fn somebody_elses_draft_and_an_unknown_survey_are_not_found() {
     let test = TestApp::new().await;
     let (ada, bob) = (test.user("ada").await, test.user("bob").await);
-    let draft = test.survey(&ada, "is_active = false").await;
+    let draft = test.survey(&ada).draft().await;
     let unknown = Survey { id: draft.question, question: draft.question };
     for survey in [&draft, &unknown] {
         let answer = test.call(add_question, question(&bob, survey, "Mine?")).await;
@@ -242,7 +242,7 @@ async fn the_owner_may_extend_a_draft_and_an_ended_survey() {
 async fn all_faults_are_named_at_once_and_nothing_is_stored() {
     let test = TestApp::new().await;
     let ada = test.user("ada").await;
-    let survey = test.survey(&ada, "").await;
+    let survey = test.survey(&ada).await;
     let blank = "This field cannot be blank";
     let answer = test.call(add_question, post("/addquestion").bearer(&ada.access)).await;
     answer.assert_invalid(json!({"idSurvey": blank, "content": blank, "type": blank}));
@@ -274,7 +274,7 @@ async fn all_faults_are_named_at_once_and_nothing_is_stored() {
 async fn a_stranger_is_refused_before_the_parameters_are_read() {
     let test = TestApp::new().await;
     let ada = test.user("ada").await;
-    let survey = test.survey(&ada, "").await;
+    let survey = test.survey(&ada).await;
     let answer = test.call(add_question, post("/addquestion").body("{ not json")).await;
     answer.assert_problem(401, "missing_token", "Missing Authorization Header");
     assert_eq!(answer.header("www-authenticate"), r#"Bearer realm="canvass""#);

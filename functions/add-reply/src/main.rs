@@ -1,29 +1,29 @@
-//! `POST /questions/{idQuestion}/replies`, `POST /addreply` (anyone): reply to a question of an open survey.
-//!
-//! Parameters: `idQuestion`, `reply` (any JSON).
-//! 201 `{message, id}` · 400 `invalid_input` · 404 `not_found` · 409 `survey_closed` ·
-//! 422 `invalid_answers`, if the question is typed
+//! `POST /questions/{idQuestion}/replies`, `POST /addreply` (anyone): answer one question of an open survey.
 
 use serde::Deserialize;
 use serde_json::json;
-use shared::{App, Request, Result, http, replies, text::Id};
+use shared::{
+    PublicApp, Request, Response, Result, http,
+    responses::{self, AnswerValue},
+    values::QuestionId,
+};
 
 #[cfg(test)]
 mod tests;
 
 fn main() -> Result<(), shared::BoxError> {
-    shared::serve_public(add_reply)
+    shared::serve(add_reply)
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Input {
-    id_question: Id,
-    reply: replies::Reply,
+    id_question: QuestionId,
+    reply: AnswerValue,
 }
 
-async fn add_reply(app: App, request: Request) -> Result<shared::Reply> {
-    let input: Input = http::input(&request)?;
-    let id = replies::insert(&app.db().await?, input.id_question.0, &input.reply).await?;
+async fn add_reply(app: PublicApp, request: Request) -> Result<Response> {
+    let Input { id_question, reply } = http::input(&request)?;
+    let id = responses::insert_single(&app.db().await?, id_question, &reply).await?;
     http::created(&json!({ "message": "Reply was added", "id": id }))
 }

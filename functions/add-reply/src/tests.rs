@@ -11,7 +11,7 @@ fn reply(survey: &Survey, json: &str) -> Call {
 async fn a_reply_is_added_without_a_token() {
     let test = TestApp::new().await;
     let ada = test.user("ada").await;
-    let survey = test.survey(&ada, "").await;
+    let survey = test.survey(&ada).await;
     let answer = test.call(add_reply, reply(&survey, r#""cat""#)).await;
     assert_eq!((answer.status, &answer.body["message"]), (201, &json!("Reply was added")));
     let sql = "SELECT p.id::text, question_id::text, reply, survey_id::text, single, r.id = p.id AS same
@@ -35,7 +35,7 @@ async fn counted(test: &TestApp, survey: &Survey) -> i64 {
 async fn replies_at_the_same_time_are_all_counted() {
     let test = Arc::new(TestApp::with(|config| config.concurrency = 8).await);
     let ada = test.user("ada").await;
-    let survey = test.survey(&ada, "").await;
+    let survey = test.survey(&ada).await;
     let mut racing = tokio::task::JoinSet::new();
     for n in 0..40 {
         let (test, call) = (test.clone(), reply(&survey, &n.to_string()));
@@ -83,7 +83,7 @@ async fn a_reply_to_a_typed_question_keeps_its_rules() {
 async fn flaskforms_header_form_and_query_do_as_well() {
     let test = TestApp::new().await;
     let ada = test.user("ada").await;
-    let survey = test.survey(&ada, "").await;
+    let survey = test.survey(&ada).await;
     let call = || post("/addreply").header("idQuestion", &survey.question.to_string());
     for call in [
         call().body(r#"{"reply": "a cat"}"#),
@@ -100,7 +100,7 @@ async fn flaskforms_header_form_and_query_do_as_well() {
 async fn a_reply_is_not_taken_from_a_header() {
     let test = TestApp::new().await;
     let ada = test.user("ada").await;
-    let survey = test.survey(&ada, "").await;
+    let survey = test.survey(&ada).await;
     let call = post("/addreply").header("idQuestion", &survey.question.to_string()).header("reply", "cat");
     let answer = test.call(add_reply, call).await;
     answer.assert_invalid(json!({"reply": "This field cannot be blank"}));
@@ -111,7 +111,7 @@ async fn a_reply_is_not_taken_from_a_header() {
 async fn any_json_is_stored_as_sent() {
     let test = TestApp::new().await;
     let ada = test.user("ada").await;
-    let survey = test.survey(&ada, "").await;
+    let survey = test.survey(&ada).await;
     let deep = format!("{}1{}", "[".repeat(32), "]".repeat(32));
     for sent in [
         "null",
@@ -144,7 +144,7 @@ async fn any_json_is_stored_as_sent() {
 async fn no_number_is_too_small_and_each_keeps_its_digits() {
     let test = TestApp::new().await;
     let ada = test.user("ada").await;
-    let survey = test.survey(&ada, "").await;
+    let survey = test.survey(&ada).await;
     for (sent, stored) in [
         ("1e-400", "1e-400"),
         ("1e-16384", "1e-16384"),
@@ -170,7 +170,7 @@ async fn no_number_is_too_small_and_each_keeps_its_digits() {
 async fn sixty_four_kibibytes_are_the_limit() {
     let test = TestApp::new().await;
     let ada = test.user("ada").await;
-    let survey = test.survey(&ada, "").await;
+    let survey = test.survey(&ada).await;
     let answer = test.call(add_reply, reply(&survey, &format!("{:?}", "x".repeat(65_535)))).await;
     answer.assert_invalid(json!({"reply": "may have at most 64 KiB of JSON"}));
     assert_eq!(test.count("replies").await, 0);
@@ -189,7 +189,7 @@ async fn a_closed_survey_takes_no_replies() {
             answer.assert_problem(409, "survey_closed", "Survey takes no more replies");
         }
     }
-    let early = test.survey(&ada, "opens_at = now() + interval '1 hour'").await;
+    let early = test.survey(&ada).scheduled().await;
     let answer = test.call(add_reply, reply(&early, "1")).await;
     answer.assert_problem(409, "survey_closed", "Survey takes no replies yet");
     for table in ["replies", "responses", "question_counters"] {
@@ -201,7 +201,7 @@ async fn a_closed_survey_takes_no_replies() {
 async fn an_unknown_question_is_not_found() {
     let test = TestApp::new().await;
     let ada = test.user("ada").await;
-    let survey = test.survey(&ada, "").await;
+    let survey = test.survey(&ada).await;
     // An id, but a survey's.
     let survey = Survey { id: survey.id, question: survey.id };
     let answer = test.call(add_reply, reply(&survey, "1")).await;
@@ -223,7 +223,7 @@ async fn missing_and_malformed_parameters_are_named() {
 async fn what_the_database_cannot_hold_is_a_fault_and_nothing_is_stored() {
     let test = TestApp::new().await;
     let ada = test.user("ada").await;
-    let survey = test.survey(&ada, "").await;
+    let survey = test.survey(&ada).await;
     let control = |code: &str| format!("must not have the control character U+{code}");
     let deep = format!("{}1{}", "[".repeat(33), "]".repeat(33));
     for (sent, text) in [
@@ -250,7 +250,7 @@ async fn what_the_database_cannot_hold_is_a_fault_and_nothing_is_stored() {
 async fn everybody_may_reply_again_and_again_whatever_the_token() {
     let test = TestApp::new().await;
     let ada = test.user("ada").await;
-    let survey = test.survey(&ada, "").await;
+    let survey = test.survey(&ada).await;
     for token in [&ada.access, &ada.refresh, "garbage"] {
         assert_eq!(test.call(add_reply, reply(&survey, "1").bearer(token)).await.status, 201);
     }

@@ -1,18 +1,12 @@
 //! `POST /surveys`, `POST /addsurvey` (access token): add a survey, with its questions, owned by the caller.
-//!
-//! Parameters: `name`, `dueDate`; optional `desc`, `isActive` (true), `opensAt`, `visibility` (`public` or
-//! `unlisted`), `publicStats` (false), `responseLimit`, `questions`.
-//! 201 `{message, id}` · 400 `invalid_input` · 401 no valid access token
 
 use serde::Deserialize;
 use serde_json::json;
 use shared::{
-    App, Reply, Request, Result,
-    due_date::DueDate,
-    http,
-    questions::NewQuestions,
+    App, Request, Response, Result, http,
+    rules::Definitions,
     surveys::{self, Description, Name, NewSurvey, ResponseLimit, Visibility},
-    text::Flag,
+    values::{Flag, Moment},
 };
 
 #[cfg(test)]
@@ -26,22 +20,24 @@ fn main() -> Result<(), shared::BoxError> {
 #[serde(rename_all = "camelCase")]
 struct Input {
     name: Name,
-    due_date: DueDate,
+    due_date: Moment,
     desc: Option<Description>,
     is_active: Option<Flag>,
-    opens_at: Option<DueDate>,
+    opens_at: Option<Moment>,
     visibility: Option<Visibility>,
     public_stats: Option<Flag>,
     response_limit: Option<ResponseLimit>,
-    questions: Option<NewQuestions>,
+    questions: Option<Definitions>,
 }
 
-async fn add_survey(app: App, request: Request) -> Result<Reply> {
+async fn add_survey(app: App, request: Request) -> Result<Response> {
     let (db, caller) = app.authenticated(&request).await?;
     let input: Input = http::input(&request)?;
+    let description = input.desc.as_ref().map_or("", Description::as_str);
+    let placeholder = description.trim().is_empty() && http::is_flask_forms(&request);
     let survey = NewSurvey {
         name: input.name,
-        description: input.desc,
+        description: if placeholder { "Add description!" } else { description }.to_owned(),
         is_active: input.is_active.is_none_or(|flag| flag.0),
         opens: input.opens_at,
         due: input.due_date,

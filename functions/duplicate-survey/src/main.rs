@@ -1,14 +1,11 @@
 //! `POST /surveys/{idSurvey}/duplicate` (the survey's owner): copy a survey with its questions, without responses, as a draft.
-//!
-//! Parameters: `idSurvey`; optional `name` ("Copy of …").
-//! 201 `{message, id}` · 400 `invalid_input` · 401 no valid access token · 403 `forbidden` · 404 `not_found`
 
 use serde::Deserialize;
 use serde_json::json;
 use shared::{
-    App, Reply, Request, Result, http,
+    App, Request, Response, Result, http,
     surveys::{self, Name},
-    text::Id,
+    values::SurveyId,
 };
 
 #[cfg(test)]
@@ -21,13 +18,13 @@ fn main() -> Result<(), shared::BoxError> {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Input {
-    id_survey: Id,
+    id_survey: SurveyId,
     name: Option<Name>,
 }
 
-async fn duplicate_survey(app: App, request: Request) -> Result<Reply> {
+async fn duplicate_survey(app: App, request: Request) -> Result<Response> {
     let (mut db, caller) = app.authenticated(&request).await?;
     let Input { id_survey, name } = http::input(&request)?;
-    let id = surveys::duplicate(&mut db, &caller, id_survey.0, name.as_ref()).await?;
+    let id = surveys::duplicate(&mut db, &caller, id_survey, name.as_ref()).await?;
     http::created(&json!({ "message": "Survey was duplicated", "id": id }))
 }

@@ -86,12 +86,12 @@ async fn a_survey_without_questions_is_copied_as_well() {
 async fn only_the_owner_copies() {
     let test = TestApp::new().await;
     let (ada, bob) = (test.user("ada").await, test.user("bob").await);
-    let survey = test.survey(&ada, "").await;
+    let survey = test.survey(&ada).await;
     let answer = test.call(duplicate_survey, post("/").path("idSurvey", survey.id)).await;
     answer.assert_problem(401, "missing_token", "Missing Authorization Header");
     let answer = test.call(duplicate_survey, copy(survey.id, &bob)).await;
     answer.assert_problem(403, "forbidden", "User bob not permited");
-    let draft = test.survey(&ada, "is_active = false").await;
+    let draft = test.survey(&ada).draft().await;
     for survey in [draft.id, Uuid::now_v7()] {
         let answer = test.call(duplicate_survey, copy(survey, &bob)).await;
         answer.assert_problem(404, "not_found", "Survey doesn't exist");

@@ -1,16 +1,14 @@
-//! `GET /surveys/{idSurvey}/responses` (the survey's owner): the responses, page by page.
-//!
-//! Parameters: `idSurvey`; optional `format` (`json`, `ndjson` or `csv`; or the header `Accept`), `limit` (100), `after`.
-//! 200 `{responses, next?}`, or lines; `Link` leads to the next page · 400 `invalid_input` · 401 no valid access token ·
-//! 403 `forbidden` · 404 `not_found` · 409 `survey_edited` during a download as CSV
+//! `GET /surveys/{idSurvey}/responses` (the survey's owner): the responses, page by page, as JSON, lines of JSON or CSV.
 
 use serde::Deserialize;
 use shared::{
-    App, Reply, Request, Result,
-    export::{self, Format, Position},
-    http,
-    page::Limit,
-    text::Id,
+    App, Request, Response, Result,
+    http::{
+        self,
+        export::{self, Format},
+    },
+    responses::{self, Order, Position},
+    values::{Limit, SurveyId},
 };
 
 #[cfg(test)]
@@ -23,16 +21,18 @@ fn main() -> Result<(), shared::BoxError> {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Input {
-    id_survey: Id,
+    id_survey: SurveyId,
     format: Option<Format>,
+    order: Option<Order>,
     limit: Option<Limit>,
     after: Option<Position>,
 }
 
-async fn get_responses(app: App, request: Request) -> Result<Reply> {
+async fn get_responses(app: App, request: Request) -> Result<Response> {
     let (db, caller) = app.authenticated(&request).await?;
-    let Input { id_survey, format, limit, after } = http::input(&request)?;
-    let accept = request.headers().get("accept").and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let format = format.or_else(|| Format::accepted(accept)).unwrap_or(Format::Json);
-    export::page(&db, &caller, id_survey.0, format, limit.unwrap_or_default(), after).await
+    let Input { id_survey, format, order, limit, after } = http::input(&request)?;
+    let format = format.unwrap_or_else(|| Format::accepted(&request));
+    let (order, limit) = (order.unwrap_or_default(), limit.unwrap_or_default());
+    let page = responses::page(&db, &caller, id_survey, order, limit, after).await?;
+    export::page(&page, id_survey, format, order, limit, after.is_none())
 }

@@ -1,6 +1,6 @@
 use super::get_responses;
 use serde_json::{Value, json};
-use shared::testing::{Call, Form, TestApp, Text, User, Uuid, get};
+use shared::testing::{Call, TestSurvey, TestApp, Text, User, Uuid, get};
 use std::{collections::BTreeSet, time::Duration};
 
 fn page(survey: Uuid, owner: &User) -> Call {
@@ -48,7 +48,7 @@ fn ids(responses: &[Value]) -> BTreeSet<String> {
 }
 
 /// A survey with a text and a choice of several.
-async fn pets(test: &TestApp, owner: &User) -> Form {
+async fn pets(test: &TestApp, owner: &User) -> TestSurvey {
     test.form(
         owner,
         json!([

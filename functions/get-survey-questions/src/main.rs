@@ -1,11 +1,8 @@
 //! `GET /surveys/{idSurvey}/questions`, `GET /getsurveyquestions` (anyone; of a draft its owner): the questions of a survey.
-//!
-//! Parameters: `idSurvey`.
-//! 200 `{questions}`, with `ETag` · 400 `invalid_input` · 401 a bad token, of a draft · 404 `not_found`
 
 use serde::Deserialize;
 use serde_json::json;
-use shared::{App, Reply, Request, Result, http, questions, text::Id};
+use shared::{App, Request, Response, Result, http, questions, values::SurveyId};
 
 #[cfg(test)]
 mod tests;
@@ -17,13 +14,13 @@ fn main() -> Result<(), shared::BoxError> {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Input {
-    id_survey: Id,
+    id_survey: SurveyId,
 }
 
-async fn get_survey_questions(app: App, request: Request) -> Result<Reply> {
-    let input: Input = http::input(&request)?;
-    let (db, reader) = app.recognized(&request).await?;
-    let found = questions::list(&db, &reader, input.id_survey.0).await;
-    let (questions, version) = found.map_err(|error| reader.explain(error))?;
+async fn get_survey_questions(app: App, request: Request) -> Result<Response> {
+    let Input { id_survey } = http::input(&request)?;
+    let (db, viewer) = app.viewer(&request).await?;
+    let found = questions::list(&db, &viewer, id_survey).await;
+    let (questions, version) = found.map_err(|error| viewer.prefer_token_error(error))?;
     Ok(http::tagged(http::ok(&json!({ "questions": questions }))?, version))
 }

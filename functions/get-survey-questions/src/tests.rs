@@ -21,7 +21,7 @@ async fn questions_are_listed_in_their_order() {
         ]') AS other"#;
     test.db().await.rows(sql, &[]).await.unwrap();
     // Another survey's question is not among them.
-    test.survey(&ada, "").await;
+    test.survey(&ada).await;
     let expected = r#"{"questions": [
         {"id": "FIRST", "content": "Which pet?", "type": "text", "required": false, "replyContent": null},
         {"id": "00000000-0000-7000-8000-000000000003", "content": "Żółw?", "type": "text", "required": true,
@@ -46,7 +46,7 @@ async fn questions_are_listed_in_their_order() {
 async fn a_survey_without_questions_has_an_empty_list() {
     let test = TestApp::new().await;
     let ada = test.user("ada").await;
-    let survey = test.survey(&ada, "").await;
+    let survey = test.survey(&ada).await;
     test.db().await.rows("DELETE FROM questions", &[]).await.unwrap();
     let answer = test.call(get_survey_questions, questions(&survey)).await;
     assert_eq!(answer.header("etag"), r#""1""#);
@@ -95,7 +95,7 @@ async fn an_ended_survey_is_still_readable() {
 async fn a_bad_token_makes_its_bearer_anyone() {
     let test = TestApp::new().await;
     let ada = test.user("ada").await;
-    let open = test.survey(&ada, "").await;
+    let open = test.survey(&ada).await;
     for token in ["garbage", "", ada.refresh.as_str()] {
         let answer = test.call(get_survey_questions, questions(&open).bearer(token)).await;
         assert_eq!((answer.status, &answer.body["questions"][0]["id"]), (200, &json!(open.question)));

@@ -1,11 +1,10 @@
 //! `GET /surveys/{idSurvey}/stats`, `GET /getsurveystats` (the owner, or anyone if the survey says so): the results.
-//!
-//! Parameters: `idSurvey`, which flaskForms' clients call `id`.
-//! 200 `[{id, type, votes, content, answers, summary}]` · 400 `invalid_input` · 401 no valid access token · 403 `forbidden` ·
-//! 404 `not_found`
 
 use serde::Deserialize;
-use shared::{App, Error, Reply, Request, Result, http, results, text::Id};
+use shared::{
+    App, Error, Request, Response, Result, http, results,
+    values::{SurveyId, text::BLANK},
+};
 
 #[cfg(test)]
 mod tests;
@@ -17,14 +16,25 @@ fn main() -> Result<(), shared::BoxError> {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Input {
-    id_survey: Option<Id>,
-    id: Option<Id>,
+    id_survey: SurveyId,
 }
 
-async fn get_survey_stats(app: App, request: Request) -> Result<Reply> {
-    let input: Input = http::input(&request)?;
-    let survey = input.id_survey.or(input.id).ok_or_else(|| Error::invalid("id", http::Blank.to_string()))?;
-    let (db, reader) = app.recognized(&request).await?;
-    let stats = results::stats(&db, &reader, survey.0).await.map_err(|error| reader.explain(error))?;
-    http::ok(&stats)
+/// flaskForms' clients call the survey `id`.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct FlaskForms {
+    id_survey: Option<SurveyId>,
+    id: Option<SurveyId>,
+}
+
+async fn get_survey_stats(app: App, request: Request) -> Result<Response> {
+    let survey = if http::is_flask_forms(&request) {
+        let FlaskForms { id_survey, id } = http::input(&request)?;
+        id_survey.or(id).ok_or_else(|| Error::invalid("id", BLANK))?
+    } else {
+        http::input::<Input>(&request)?.id_survey
+    };
+    let (db, viewer) = app.viewer(&request).await?;
+    let stats = results::stats(&db, &viewer, survey).await;
+    http::ok(&stats.map_err(|error| viewer.prefer_token_error(error))?)
 }

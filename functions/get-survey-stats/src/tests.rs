@@ -31,7 +31,7 @@ async fn the_owner_reads_every_question_with_its_answers_oldest_first() {
     let test = TestApp::new().await;
     let ada = test.user("ada").await;
     let survey = test.survey(&ada, "question_count = 3").await;
-    let other = test.survey(&ada, "").await;
+    let other = test.survey(&ada).await;
     test.db()
         .await
         .rows(
@@ -93,7 +93,7 @@ async fn published_results_are_for_anyone_even_after_the_end() {
 async fn other_results_are_the_owners() {
     let test = TestApp::new().await;
     let (ada, bob) = (test.user("ada").await, test.user("bob").await);
-    let survey = test.survey(&ada, "").await;
+    let survey = test.survey(&ada).await;
     let answer = test.call(get_survey_stats, stats(&survey).bearer(&bob.access)).await;
     answer.assert_problem(403, "forbidden", "User bob not permited");
     let answer = test.call(get_survey_stats, stats(&survey)).await;
@@ -187,7 +187,7 @@ async fn a_survey_without_questions_has_an_empty_list() {
 async fn votes_are_exact_and_answers_the_newest_thousand() {
     let test = TestApp::new().await;
     let ada = test.user("ada").await;
-    let survey = test.survey(&ada, "").await;
+    let survey = test.survey(&ada).await;
     replies(&test, &survey, 1005).await;
     test.assert_counted().await;
     let answer = test.call(get_survey_stats, stats(&survey).bearer(&ada.access)).await;
@@ -227,7 +227,7 @@ async fn the_answers_of_all_questions_together_fit_into_one_reply() {
 async fn numbers_that_would_be_long_are_not_written_out() {
     let test = TestApp::new().await;
     let ada = test.user("ada").await;
-    let survey = test.survey(&ada, "").await;
+    let survey = test.survey(&ada).await;
     // 65,530 bytes each, and 11 GB together if each number had its 16,000 digits.
     let reply: Value = serde_json::from_str(&format!("[{}]", vec!["1e-16000"; 7281].join(","))).unwrap();
     for _ in 0..100 {

@@ -1,13 +1,9 @@
 //! `GET /surveys`, `GET /getsurveys` (access token): the caller's surveys, drafts among them.
-//!
-//! Parameters: optional `limit` (100), `after`.
-//! 200 `{surveys, next?}` · 400 `invalid_input` · 401 no valid access token
 
 use serde::Deserialize;
 use shared::{
-    App, Reply, Request, Result, http,
-    page::{Cursor, Limit, Window},
-    surveys,
+    App, Request, Response, Result, http, surveys,
+    values::{Cursor, Limit, Window},
 };
 
 #[cfg(test)]
@@ -23,7 +19,7 @@ struct Input {
     after: Option<Cursor>,
 }
 
-async fn get_surveys(app: App, request: Request) -> Result<Reply> {
+async fn get_surveys(app: App, request: Request) -> Result<Response> {
     let (db, caller) = app.authenticated(&request).await?;
     let Input { limit, after } = http::input(&request)?;
     http::ok(&surveys::list_owned(&db, &caller, Window::new(limit, after)).await?)

@@ -4,7 +4,7 @@ use shared::testing::{Call, TestApp, User, get, post};
 
 /// Surveys named 1 to `number`, made in that order.
 async fn surveys(test: &TestApp, owner: &User, number: i32) {
-    let model = test.survey(owner, "").await;
+    let model = test.survey(owner).await;
     let sql = "INSERT INTO surveys
                SELECT (jsonb_populate_record(s, jsonb_build_object(
                    'id', '00000000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'), 'name', n
@@ -52,7 +52,7 @@ async fn surveys_are_listed_as_flaskforms_did_with_drafts_and_ended_ones() {
 async fn whoever_has_none_is_told() {
     let test = TestApp::new().await;
     let (ada, bob) = (test.user("ada").await, test.user("bob").await);
-    test.survey(&ada, "").await;
+    test.survey(&ada).await;
     let answer = test.call(get_surveys, list(&bob)).await;
     assert_eq!(answer.status, 200);
     assert_eq!(answer.body, json!({"surveys": [], "message": "User bob has no surveys"}));
@@ -62,8 +62,8 @@ async fn whoever_has_none_is_told() {
 async fn sub_count_is_the_most_replies_of_a_question() {
     let test = TestApp::new().await;
     let ada = test.user("ada").await;
-    let survey = test.survey(&ada, "").await;
-    let other = test.survey(&ada, "").await;
+    let survey = test.survey(&ada).await;
+    let other = test.survey(&ada).await;
     let sql = "INSERT INTO questions
                SELECT (jsonb_populate_record(q, jsonb_build_object('id', gen_random_uuid(), 'position', 1))).*
                FROM questions q WHERE id = $1 RETURNING id";
@@ -82,7 +82,7 @@ async fn pages_are_complete_in_order_and_without_repetition() {
     let test = TestApp::new().await;
     let (ada, bob) = (test.user("ada").await, test.user("bob").await);
     surveys(&test, &ada, 250).await;
-    test.survey(&bob, "").await;
+    test.survey(&bob).await;
     for (limit, sizes) in
         [(None, vec![100, 100, 50]), (Some("125"), vec![125, 125]), (Some("1000"), vec![250])]
     {

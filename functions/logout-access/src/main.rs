@@ -1,9 +1,7 @@
 //! `POST /logout/access` (access token): revoke the access token that the request carries.
-//!
-//! 200 `{message}` · 401 no valid access token
 
 use serde_json::json;
-use shared::{App, Reply, Request, Result, http, revoked_tokens};
+use shared::{App, Request, Response, Result, accounts::revoked_tokens, http};
 
 #[cfg(test)]
 mod tests;
@@ -12,7 +10,7 @@ fn main() -> Result<(), shared::BoxError> {
     shared::serve(logout_access)
 }
 
-async fn logout_access(app: App, request: Request) -> Result<Reply> {
+async fn logout_access(app: App, request: Request) -> Result<Response> {
     let (db, caller) = app.authenticated(&request).await?;
     revoked_tokens::insert(&db, &caller).await?;
     http::ok(&json!({ "message": "Access token has been revoked" }))

@@ -5,19 +5,19 @@
 
 use lambda_runtime::{LambdaEvent, service_fn};
 use serde_json::{Value, json};
-use shared::{App, BoxError, config::Config, revoked_tokens};
+use shared::{BoxError, PublicApp, accounts::revoked_tokens, config::Config};
 
 #[cfg(test)]
 mod tests;
 
 fn main() -> Result<(), BoxError> {
     shared::run(async {
-        let app = App::new(&Config::load_without_keys().await?, None)?;
+        let app = PublicApp::new(&Config::load_without_keys().await?)?;
         lambda_runtime::run(service_fn(move |_: LambdaEvent<Value>| purge(app.clone()))).await
     })
 }
 
-async fn purge(app: App) -> Result<Value, BoxError> {
+async fn purge(app: PublicApp) -> Result<Value, BoxError> {
     let db = app.db().await?;
     let mut removed = 0;
     // In batches, so that no statement holds its locks for long; what is left at the time limit goes next time.

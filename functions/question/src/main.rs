@@ -1,17 +1,12 @@
 //! `PATCH /questions/{idQuestion}`, `DELETE /questions/{idQuestion}` (the survey's owner): change or delete a question.
-//!
-//! Parameters: `idQuestion`; of PATCH any of `content`, `type`, `required`, `replyContent`. `If-Match` refuses an edit of
-//! another version of the survey.
-//! 200 `{message}`, of DELETE with `replies`, and `ETag` · 400 `invalid_input` · 401 no valid access token ·
-//! 403 `forbidden` · 404 `not_found` · 405 another method · 409 `type_in_use`, `option_in_use` · 412 `precondition_failed`
 
 use serde::Deserialize;
 use serde_json::{Value, json};
 use shared::{
-    App, Error, Reply, Request, Result,
-    http::{self, Change},
-    questions::{self, Content, Edit, Type},
-    text::{Flag, Id},
+    App, Error, Request, Response, Result, http,
+    questions::{self, QuestionChanges},
+    rules::Content,
+    values::{Change, Flag, Line, QuestionId},
 };
 
 #[cfg(test)]
@@ -23,31 +18,36 @@ fn main() -> Result<(), shared::BoxError> {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Input {
-    id_question: Id,
+struct Which {
+    id_question: QuestionId,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Changes {
+    id_question: QuestionId,
     content: Option<Content>,
-    r#type: Option<Type>,
+    r#type: Option<Line<50>>,
     required: Option<Flag>,
     reply_content: Change<Value>,
 }
 
-async fn question(app: App, request: Request) -> Result<Reply> {
+async fn question(app: App, request: Request) -> Result<Response> {
     let (mut db, caller) = app.authenticated(&request).await?;
-    let input: Input = http::input(&request)?;
-    let (Id(id), if_match) = (input.id_question, http::if_match(&request)?);
     match request.method().as_str() {
         "PATCH" => {
-            let Input { content, r#type, required, reply_content, .. } = input;
-            let edit = Edit { content, r#type, required, reply_content };
-            let version = questions::update(&mut db, &caller, id, &edit, if_match).await?;
+            let Changes { id_question, content, r#type, required, reply_content } = http::input(&request)?;
+            let changes = QuestionChanges { content, r#type, required, reply_content };
+            let if_match = http::if_match(&request)?;
+            let version = questions::update(&mut db, &caller, id_question, &changes, if_match).await?;
             Ok(http::tagged(http::ok(&json!({ "message": "Question was changed" }))?, version))
         }
         "DELETE" => {
-            let (replies, version) = questions::delete(&mut db, &caller, id, if_match).await?;
-            Ok(http::tagged(
-                http::ok(&json!({ "message": "Question was deleted", "replies": replies }))?,
-                version,
-            ))
+            let Which { id_question } = http::input(&request)?;
+            let if_match = http::if_match(&request)?;
+            let (replies, version) = questions::delete(&mut db, &caller, id_question, if_match).await?;
+            let body = json!({ "message": "Question was deleted", "replies": replies });
+            Ok(http::tagged(http::ok(&body)?, version))
         }
         _ => Err(Error::MethodNotAllowed("PATCH, DELETE")),
     }

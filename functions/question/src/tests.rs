@@ -1,6 +1,6 @@
 use super::question;
 use serde_json::{Value, json};
-use shared::testing::{Call, Form, TestApp, User, Uuid, delete, get, patch};
+use shared::testing::{Call, TestSurvey, TestApp, User, Uuid, delete, get, patch};
 
 fn edit(id: Uuid, owner: &User, changes: &Value) -> Call {
     patch("/questions/x").path("idQuestion", id).bearer(&owner.access).json(changes.clone())
@@ -16,7 +16,7 @@ async fn stored(test: &TestApp, id: Uuid) -> Value {
     test.db().await.row(sql, &[&id]).await.unwrap().get("stored")
 }
 
-async fn pets(test: &TestApp, owner: &User) -> Form {
+async fn pets(test: &TestApp, owner: &User) -> TestSurvey {
     test.form(owner, json!([{"type": "single_choice", "replyContent": ["cat", "dog"]}, {"type": "nps"}]))
         .await
 }

@@ -1,18 +1,15 @@
 //! `POST /register` (anyone): make a user, and log in as that user.
-//!
-//! Parameters: `username`, `email`, `password`.
-//! 201 `{message, id, access_token, refresh_token}` · 400 `invalid_input` · 409 `username_taken`, `email_taken`
 
 use serde::Deserialize;
 use serde_json::json;
 use shared::{
-    App, Reply, Request, Result,
-    auth::{
+    App, Request, Response, Result,
+    accounts::{
         Kind,
         passwords::{self, Password},
+        users::{self, Email, Username},
     },
     http,
-    users::{self, Email, Username},
 };
 
 #[cfg(test)]
@@ -29,14 +26,14 @@ struct Input {
     password: Password,
 }
 
-async fn register(app: App, request: Request) -> Result<Reply> {
+async fn register(app: App, request: Request) -> Result<Response> {
     let Input { username, email, password } = http::input(&request)?;
     let hash = passwords::hash(password).await?;
     let id = users::insert(&app.db().await?, &username, &email, &hash).await?;
     http::created(&json!({
         "message": format!("User {} was created", username.as_str()),
         "id": id,
-        "access_token": app.keys()?.issue(Kind::Access, id, username.as_str())?,
-        "refresh_token": app.keys()?.issue(Kind::Refresh, id, username.as_str())?,
+        "access_token": app.keys().issue(Kind::Access, id, username.as_str())?,
+        "refresh_token": app.keys().issue(Kind::Refresh, id, username.as_str())?,
     }))
 }

@@ -2,7 +2,7 @@ use super::register;
 use serde_json::{Value, json};
 use shared::{
     App, Reply, Request, Result, http,
-    testing::{Answer, Call, TestApp, get, post},
+    testing::{Response, Call, TestApp, get, post},
 };
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ async fn whose_refresh(app: App, request: Request) -> Result<Reply> {
     http::ok(&json!({ "id": refresher.user, "username": refresher.username }))
 }
 
-fn token(answer: &Answer, name: &str) -> String {
+fn token(answer: &Response, name: &str) -> String {
     answer.body[name].as_str().unwrap().to_owned()
 }
 

@@ -1,35 +1,42 @@
 //! `PUT /surveys/{idSurvey}/responses/{idResponse}`, `POST /surveys/{idSurvey}/responses` (anyone): answer a survey as a whole.
-//!
-//! Parameters: `idSurvey`, `answers` (an object: the id of each question that is answered, and the reply); of PUT
-//! `idResponse`, a UUID that the client makes: sent again, the same response is stored and counted once.
-//! 201 `{message, id, idSurvey, createdAt}`, 200 the same again · 400 `invalid_input` · 404 `not_found` ·
-//! 409 `survey_closed`, `limit_reached`, `id_conflict` · 422 `invalid_answers`, with all `faults`
 
 use serde::Deserialize;
 use shared::{
-    App, Reply, Request, Result, http,
+    PublicApp, Request, Response, Result, http,
     responses::{self, Answers},
-    text::Id,
+    values::{ResponseId, SurveyId},
 };
 
 #[cfg(test)]
 mod tests;
 
 fn main() -> Result<(), shared::BoxError> {
-    shared::serve_public(submit_response)
+    shared::serve(submit_response)
+}
+
+/// The client makes the id: sent again, the same response is stored and counted once.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Put {
+    id_survey: SurveyId,
+    id_response: ResponseId,
+    answers: Answers,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Input {
-    id_survey: Id,
-    id_response: Option<Id>,
+struct Post {
+    id_survey: SurveyId,
     answers: Answers,
 }
 
-async fn submit_response(app: App, request: Request) -> Result<Reply> {
-    let Input { id_survey, id_response, answers } = http::input(&request)?;
-    let id = id_response.unwrap_or_else(Id::new);
-    let receipt = responses::submit(&app.db().await?, id_survey.0, id.0, &answers).await?;
+async fn submit_response(app: PublicApp, request: Request) -> Result<Response> {
+    let Put { id_survey, id_response, answers } = if request.method() == "PUT" {
+        http::input(&request)?
+    } else {
+        let Post { id_survey, answers } = http::input(&request)?;
+        Put { id_survey, id_response: ResponseId::new(), answers }
+    };
+    let receipt = responses::submit(&app.db().await?, id_survey, id_response, &answers).await?;
     if receipt.replayed { http::ok(&receipt) } else { http::created(&receipt) }
 }

@@ -1,6 +1,6 @@
 use super::submit_response;
 use serde_json::{Value, json};
-use shared::testing::{Answer, Call, Form, TestApp, Uuid, post, put};
+use shared::testing::{Response, Call, TestSurvey, TestApp, Uuid, post, put};
 
 /// A response with an id of the client's.
 fn sent(survey: Uuid, id: Uuid, answers: &Value) -> Call {
@@ -20,7 +20,7 @@ fn id(number: u128) -> Uuid {
 }
 
 /// A survey with a required short text, and a choice.
-async fn pets(test: &TestApp) -> Form {
+async fn pets(test: &TestApp) -> TestSurvey {
     let ada = test.user("ada").await;
     test.form(
         &ada,

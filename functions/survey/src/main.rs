@@ -1,17 +1,13 @@
-//! `GET /surveys/{idSurvey}` (anyone; of a draft its owner), `PATCH /surveys/{idSurvey}`, `DELETE /surveys/{idSurvey}` (the owner): one survey.
-//!
-//! Parameters: `idSurvey`; of PATCH any of `name`, `desc`, `isActive`, `opensAt`, `dueDate`, `visibility`, `publicStats`,
-//! `responseLimit`, where `null` takes `opensAt` and `responseLimit` away. `If-Match` refuses an edit of another version.
-//! 200 the survey, with `ETag`; of DELETE `{message, questions, responses, replies}` · 400 `invalid_input` ·
-//! 401 no valid access token · 403 `forbidden` · 404 `not_found` · 405 another method · 412 `precondition_failed`
+//! `GET /surveys/{idSurvey}` (anyone; of a draft its owner), `PATCH /surveys/{idSurvey}`, `DELETE /surveys/{idSurvey}` (the
+//! owner): one survey.
 
 use serde::Deserialize;
 use shared::{
-    App, Error, Reply, Request, Result,
-    auth::Reader,
+    App, Error, Request, Response, Result,
+    accounts::Viewer,
     http,
-    surveys::{self, Edit},
-    text::Id,
+    surveys::{self, Description, Name, ResponseLimit, SurveyChanges, Visibility},
+    values::{Change, Flag, Moment, SurveyId},
 };
 
 #[cfg(test)]
@@ -23,30 +19,47 @@ fn main() -> Result<(), shared::BoxError> {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Input {
-    id_survey: Id,
+struct Which {
+    id_survey: SurveyId,
 }
 
-async fn survey(app: App, request: Request) -> Result<Reply> {
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Changes {
+    id_survey: SurveyId,
+    name: Option<Name>,
+    desc: Change<Description>,
+    is_active: Option<Flag>,
+    opens_at: Change<Moment>,
+    due_date: Option<Moment>,
+    visibility: Option<Visibility>,
+    public_stats: Option<Flag>,
+    response_limit: Change<ResponseLimit>,
+}
+
+async fn survey(app: App, request: Request) -> Result<Response> {
     match request.method().as_str() {
         "GET" => {
-            let Input { id_survey: Id(id) } = http::input(&request)?;
-            let (db, reader) = app.recognized(&request).await?;
-            let survey = surveys::find(&db, &reader, id).await.map_err(|error| reader.explain(error))?;
+            let Which { id_survey } = http::input(&request)?;
+            let (db, viewer) = app.viewer(&request).await?;
+            let found = surveys::find(&db, &viewer, id_survey).await;
+            let survey = found.map_err(|error| viewer.prefer_token_error(error))?;
             Ok(http::tagged(http::ok(&survey)?, survey.version))
         }
         "PATCH" => {
             let (mut db, caller) = app.authenticated(&request).await?;
-            let Input { id_survey: Id(id) } = http::input(&request)?;
-            let edit: Edit = http::input(&request)?;
-            surveys::update(&mut db, &caller, id, &edit, http::if_match(&request)?).await?;
-            let survey = surveys::find(&db, &Reader::Known(caller), id).await?;
+            let Changes { id_survey, name, desc, is_active, opens_at, due_date, visibility, public_stats, response_limit } =
+                http::input(&request)?;
+            let changes =
+                SurveyChanges { name, desc, is_active, opens_at, due_date, visibility, public_stats, response_limit };
+            surveys::update(&mut db, &caller, id_survey, &changes, http::if_match(&request)?).await?;
+            let survey = surveys::find(&db, &Viewer::Caller(caller), id_survey).await?;
             Ok(http::tagged(http::ok(&survey)?, survey.version))
         }
         "DELETE" => {
             let (mut db, caller) = app.authenticated(&request).await?;
-            let Input { id_survey: Id(id) } = http::input(&request)?;
-            http::ok(&surveys::delete(&mut db, &caller, id, http::if_match(&request)?).await?)
+            let Which { id_survey } = http::input(&request)?;
+            http::ok(&surveys::delete(&mut db, &caller, id_survey, http::if_match(&request)?).await?)
         }
         _ => Err(Error::MethodNotAllowed("GET, PATCH, DELETE")),
     }

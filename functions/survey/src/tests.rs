@@ -1,6 +1,6 @@
 use super::survey;
 use serde_json::{Value, json};
-use shared::testing::{Answer, Call, Form, Survey, TestApp, User, Uuid, delete, get, patch, post};
+use shared::testing::{Response, Call, TestSurvey, Survey, TestApp, User, Uuid, delete, get, patch, post};
 
 fn edit(id: Uuid, owner: &User, changes: Value) -> Call {
     patch("/surveys/x").path("idSurvey", id).bearer(&owner.access).json(changes)
@@ -21,7 +21,7 @@ fn assert_stale(answer: &Answer) {
 }
 
 /// A survey with a number and a choice, and two whole responses and three single replies to it.
-async fn answered(test: &TestApp, owner: &User) -> Form {
+async fn answered(test: &TestApp, owner: &User) -> TestSurvey {
     let choice = json!({"type": "single_choice", "replyContent": ["a", "b"]});
     let form = test.form(owner, json!([{"type": "number"}, choice])).await;
     for _ in 0..2 {
@@ -58,7 +58,7 @@ async fn a_survey_is_shown_to_anyone_who_has_its_id() {
 async fn a_draft_exists_for_its_owner_alone() {
     let test = TestApp::new().await;
     let (ada, bob) = (test.user("ada").await, test.user("bob").await);
-    let draft = test.survey(&ada, "is_active = false").await;
+    let draft = test.survey(&ada).draft().await;
     assert_eq!(test.call(survey, look(draft.id).bearer(&ada.access)).await.status, 200);
     for id in [draft.id, Uuid::now_v7()] {
         for call in [look(id), look(id).bearer(&bob.access)] {
@@ -107,7 +107,7 @@ async fn an_edit_changes_what_it_names_and_nothing_else() {
 async fn all_faults_of_an_edit_are_named_and_nothing_is_changed() {
     let test = TestApp::new().await;
     let ada = test.user("ada").await;
-    let Survey { id, .. } = test.survey(&ada, "").await;
+    let Survey { id, .. } = test.survey(&ada).await;
     let before = test.call(survey, look(id)).await.body;
     let bad = json!({
         "name": "x".repeat(201), "desc": "x".repeat(10_001), "isActive": "perhaps", "opensAt": "soon",
@@ -154,7 +154,7 @@ async fn a_limit_below_what_is_there_is_refused() {
 async fn an_edit_of_another_version_is_refused() {
     let test = TestApp::new().await;
     let ada = test.user("ada").await;
-    let Survey { id, .. } = test.survey(&ada, "").await;
+    let Survey { id, .. } = test.survey(&ada).await;
     let rename = |name: &str, tag: &str| edit(id, &ada, json!({ "name": name })).header("if-match", tag);
     let answer = test.call(survey, rename("one", "\"1\"")).await;
     assert_eq!((answer.status, answer.header("etag")), (200, "\"2\""));
@@ -172,7 +172,7 @@ async fn an_edit_of_another_version_is_refused() {
 async fn of_two_edits_of_one_version_at_once_one_is_made() {
     let test = TestApp::with(|config| config.concurrency = 2).await;
     let ada = test.user("ada").await;
-    let Survey { id, .. } = test.survey(&ada, "").await;
+    let Survey { id, .. } = test.survey(&ada).await;
     for version in 1..20 {
         let tag = format!("\"{version}\"");
         let rename = |name: &str| edit(id, &ada, json!({ "name": name })).header("if-match", &tag);
@@ -220,7 +220,7 @@ async fn a_deletion_says_how_much_went() {
 async fn only_the_owner_edits_and_deletes() {
     let test = TestApp::new().await;
     let (ada, bob) = (test.user("ada").await, test.user("bob").await);
-    let Survey { id, .. } = test.survey(&ada, "").await;
+    let Survey { id, .. } = test.survey(&ada).await;
     for call in [patch("/").json(json!({"name": "mine"})), delete("/")] {
         let answer = test.call(survey, call.path("idSurvey", id)).await;
         answer.assert_problem(401, "missing_token", "Missing Authorization Header");

@@ -1,9 +1,7 @@
 //! `POST /token/refresh` (refresh token): get a new access token.
-//!
-//! 200 `{access_token}` · 401 no valid refresh token
 
 use serde_json::json;
-use shared::{App, Reply, Request, Result, auth::Kind, http};
+use shared::{App, Request, Response, Result, accounts::Kind, http};
 
 #[cfg(test)]
 mod tests;
@@ -12,8 +10,8 @@ fn main() -> Result<(), shared::BoxError> {
     shared::serve(token_refresh)
 }
 
-async fn token_refresh(app: App, request: Request) -> Result<Reply> {
+async fn token_refresh(app: App, request: Request) -> Result<Response> {
     let (_, refresher) = app.refreshing(&request).await?;
-    let access_token = app.keys()?.issue(Kind::Access, refresher.user, &refresher.username)?;
+    let access_token = app.keys().issue(Kind::Access, refresher.user, &refresher.username)?;
     http::ok(&json!({ "access_token": access_token }))
 }

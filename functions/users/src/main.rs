@@ -1,21 +1,20 @@
-//! `GET /users`, `DELETE /users` (debugging, in stage `dev` only): list the users, or delete all of them with all that is theirs.
-//!
-//! Parameters of GET: optional `limit` (100), `after`.
-//! 200 `{users, next?}` or `{message}` · 400 `invalid_input` · 404 `not_found` in other stages · 405 another method
+//! `GET /users`, `DELETE /users` (debugging, in stage `dev`, for whoever has the debugging key): list the users, or delete all
+//! of them with all that is theirs.
 
 use serde::Deserialize;
 use serde_json::json;
 use shared::{
-    App, Error, Reply, Request, Result, http,
-    page::{Cursor, Limit, Window},
-    users,
+    Error, PublicApp, Request, Response, Result,
+    accounts::users,
+    http,
+    values::{Cursor, Limit, Window},
 };
 
 #[cfg(test)]
 mod tests;
 
 fn main() -> Result<(), shared::BoxError> {
-    shared::serve_public(users)
+    shared::serve(debug_users)
 }
 
 #[derive(Deserialize)]
@@ -24,15 +23,15 @@ struct Input {
     after: Option<Cursor>,
 }
 
-async fn users(app: App, request: Request) -> Result<Reply> {
-    app.debugging()?;
+async fn debug_users(app: PublicApp, request: Request) -> Result<Response> {
+    let db = app.debugging(&request).await?;
     match request.method().as_str() {
         "GET" => {
             let Input { limit, after } = http::input(&request)?;
-            http::ok(&users::list(&app.db().await?, Window::new(limit, after)).await?)
+            http::ok(&users::list(&db, Window::new(limit, after)).await?)
         }
         "DELETE" => {
-            let deleted = users::delete_all(&app.db().await?).await?;
+            let deleted = users::delete_all(&db).await?;
             http::ok(&json!({ "message": format!("{deleted} row(s) deleted") }))
         }
         _ => Err(Error::MethodNotAllowed("GET, DELETE")),

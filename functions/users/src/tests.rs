@@ -51,7 +51,7 @@ async fn deleting_takes_all_that_is_theirs() {
     let test = TestApp::new().await;
     for name in ["ada", "bob"] {
         let user = test.user(name).await;
-        let survey = test.survey(&user, "").await;
+        let survey = test.survey(&user).await;
         test.reply(survey.question, json!(1)).await;
     }
     let answer = test.call(users, request("DELETE", "/users")).await;

@@ -1,13 +1,13 @@
 //! What the functions need of AWS: who they are, a database password that lives 15 minutes, and the token keys.
 //!
-//! The full Secrets Manager client would make every function half as large again (README, "Decisions"); one signed POST
+//! The full Secrets Manager client would make every function half as large again (ARCHITECTURE.md, "Decisions"); one signed POST
 //! is all that is needed of it.
 
 mod https;
 
 pub use https::{Https, https, roots};
 
-use crate::config::{ConfigError, Secret};
+use crate::values::Secret;
 use aws_config::environment::{EnvironmentVariableCredentialsProvider, EnvironmentVariableRegionProvider};
 use aws_config::meta::region::ProvideRegion;
 use aws_credential_types::{Credentials, provider::ProvideCredentials};
@@ -51,12 +51,12 @@ impl Aws {
     ///
     /// # Errors
     /// When one of them is missing.
-    pub async fn from_environment() -> Result<Self, ConfigError> {
+    pub async fn from_environment() -> Result<Self, String> {
         let credentials = EnvironmentVariableCredentialsProvider::new().provide_credentials().await;
         let region = EnvironmentVariableRegionProvider::new().region().await;
         Ok(Self {
-            credentials: credentials.map_err(|_| ConfigError::new("AWS_ACCESS_KEY_ID is not set"))?,
-            region: region.ok_or_else(|| ConfigError::new("AWS_REGION is not set"))?.to_string(),
+            credentials: credentials.map_err(|_| "AWS_ACCESS_KEY_ID is not set".to_owned())?,
+            region: region.ok_or_else(|| "AWS_REGION is not set".to_owned())?.to_string(),
         })
     }
 

@@ -20,12 +20,13 @@ use deadpool_postgres::{ClientWrapper, Hook, HookError, Manager, ManagerConfig, 
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicI64, Ordering},
+        atomic::{AtomicBool, AtomicI64, Ordering},
     },
     time::Duration,
 };
 use tokio_postgres::{
     GenericClient, Row, Statement,
+    error::SqlState,
     types::{ToSql, Type},
 };
 
@@ -45,15 +46,15 @@ const TRUSTED: Duration = Duration::from_secs(1);
 pub(crate) struct Pool {
     connections: deadpool_postgres::Pool,
     prepare: bool,
-    idle_since: IdleSince,
+    health: Arc<Health>,
 }
 
 impl Pool {
     pub(crate) fn new(config: &Config) -> Result<Self> {
         let (connector, mut postgres) = Connector::new(config)?;
         postgres.connect_timeout(CONNECT);
-        let idle_since = IdleSince::default();
-        let idle = idle_since.clone();
+        let health = Arc::new(Health::default());
+        let checked = health.clone();
         let fast = ManagerConfig { recycling_method: RecyclingMethod::Fast };
         let connections = deadpool_postgres::Pool::builder(Manager::from_connect(postgres, connector, fast))
             .max_size(config.concurrency)
@@ -62,8 +63,11 @@ impl Pool {
             .create_timeout(Some(CONNECT))
             .recycle_timeout(Some(RECYCLE))
             .pre_recycle(Hook::async_fn(move |client: &mut ClientWrapper, _| {
-                let trusted = idle.elapsed() < TRUSTED;
+                let (trusted, read_only) = (checked.idle() < TRUSTED, checked.read_only.swap(false, Ordering::Relaxed));
                 Box::pin(async move {
+                    if read_only {
+                        return Err(HookError::message("the server became a reader"));
+                    }
                     if !trusted {
                         client.simple_query("").await.map_err(HookError::Backend)?;
                     }
@@ -72,27 +76,37 @@ impl Pool {
             }))
             .build()
             .map_err(Error::internal)?;
-        Ok(Self { connections, prepare: config.prepare, idle_since })
+        Ok(Self { connections, prepare: config.prepare, health })
     }
 
     pub(crate) async fn get(&self) -> Result<Db> {
         let client = self.connections.get().await?;
-        Ok(Db { client, prepare: self.prepare, idle_since: self.idle_since.clone() })
+        Ok(Db { client, prepare: self.prepare, health: self.health.clone() })
     }
 }
 
-/// When the last request gave its connection back, by the wall clock: the monotonic one may stand still while a
-/// sandbox is frozen. Milliseconds since 1970.
-#[derive(Clone, Default)]
-struct IdleSince(Arc<AtomicI64>);
+/// What is known of the connections that wait in the pool.
+#[derive(Default)]
+struct Health {
+    /// When the last request gave its connection back, by the wall clock: the monotonic one may stand still while a
+    /// sandbox is frozen. Milliseconds since 1970.
+    idle_since: AtomicI64,
+    /// A server that was a writer has become a reader, as after a failover: the next connection is thrown away, and the
+    /// name of the database leads to the writer of today.
+    read_only: AtomicBool,
+}
 
-impl IdleSince {
-    fn now(&self) {
-        self.0.store(Utc::now().timestamp_millis(), Ordering::Relaxed);
-    }
-    fn elapsed(&self) -> Duration {
-        let ms = Utc::now().timestamp_millis() - self.0.load(Ordering::Relaxed);
+impl Health {
+    fn idle(&self) -> Duration {
+        let ms = Utc::now().timestamp_millis() - self.idle_since.load(Ordering::Relaxed);
         Duration::from_millis(u64::try_from(ms).unwrap_or(u64::MAX))
+    }
+
+    fn note(&self, error: tokio_postgres::Error) -> Error {
+        if error.code() == Some(&SqlState::READ_ONLY_SQL_TRANSACTION) {
+            self.read_only.store(true, Ordering::Relaxed);
+        }
+        error.into()
     }
 }
 
@@ -100,12 +114,12 @@ impl IdleSince {
 pub struct Db {
     client: deadpool_postgres::Object,
     prepare: bool,
-    idle_since: IdleSince,
+    health: Arc<Health>,
 }
 
 impl Drop for Db {
     fn drop(&mut self) {
-        self.idle_since.now();
+        self.health.idle_since.store(Utc::now().timestamp_millis(), Ordering::Relaxed);
     }
 }
 
@@ -117,7 +131,7 @@ impl Db {
         } else {
             None
         };
-        rows(&**self.client, statement, sql, params).await
+        rows(&**self.client, statement, sql, params).await.map_err(|error| self.health.note(error))
     }
 
     /// The row of a statement that has at most one.
@@ -132,7 +146,7 @@ impl Db {
 
     /// Begin a transaction, for what one statement can't do. Dropped without a commit, it is rolled back.
     pub async fn begin(&mut self) -> Result<Transaction<'_>> {
-        Ok(Transaction { transaction: self.client.transaction().await?, prepare: self.prepare })
+        Ok(Transaction { transaction: self.client.transaction().await?, prepare: self.prepare, health: &self.health })
     }
 
     /// The number of the newest migration that was applied.
@@ -147,6 +161,7 @@ impl Db {
 pub struct Transaction<'a> {
     transaction: deadpool_postgres::Transaction<'a>,
     prepare: bool,
+    health: &'a Health,
 }
 
 impl Transaction<'_> {
@@ -157,7 +172,7 @@ impl Transaction<'_> {
         } else {
             None
         };
-        rows(&*self.transaction, statement, sql, params).await
+        rows(&*self.transaction, statement, sql, params).await.map_err(|error| self.health.note(error))
     }
 
     /// The row of a statement that has at most one.
@@ -185,15 +200,15 @@ async fn rows(
     prepared: Option<Statement>,
     sql: &str,
     params: &[&dyn Param],
-) -> Result<Vec<Row>> {
-    Ok(if let Some(statement) = prepared {
+) -> Result<Vec<Row>, tokio_postgres::Error> {
+    if let Some(statement) = prepared {
         let params: Vec<&(dyn ToSql + Sync)> = params.iter().map(|p| *p as _).collect();
-        client.query(&statement, &params).await?
+        client.query(&statement, &params).await
     } else {
         let params: Vec<(&(dyn ToSql + Sync), Type)> =
             params.iter().map(|p| (*p as _, p.sql_type())).collect();
-        client.query_typed(sql, &params).await?
-    })
+        client.query_typed(sql, &params).await
+    }
 }
 
 fn no_row() -> Error {

@@ -1,52 +1,46 @@
-//! Requests in, replies out.
+//! The edge: requests in, responses out.
 
+mod body;
+pub(crate) mod cors;
+pub mod export;
+mod file;
 mod input;
-mod json;
+pub mod problem;
 
-pub(crate) use input::members;
-pub use input::{Blank, Change, input};
+pub use file::File;
+pub use input::{input, is_flask_forms};
 
 use crate::{Error, Result};
 use lambda_http::{
-    Body, Response,
+    Body, RequestExt,
     http::{HeaderValue, StatusCode, header},
+    request::RequestContext,
 };
 use serde::Serialize;
-use serde_json::json;
 
 /// An HTTP request as the gateway delivered it.
 pub use lambda_http::Request;
 
-/// A finished answer.
-pub type Reply = Response<Body>;
+/// A finished HTTP response.
+pub type Response = lambda_http::Response<Body>;
 
 /// 200 with a JSON body.
-pub fn ok(body: &impl Serialize) -> Result<Reply> {
-    reply(StatusCode::OK, body)
+pub fn ok(body: &impl Serialize) -> Result<Response> {
+    json(StatusCode::OK, body)
 }
 
 /// 201 with a JSON body.
-pub fn created(body: &impl Serialize) -> Result<Reply> {
-    reply(StatusCode::CREATED, body)
+pub fn created(body: &impl Serialize) -> Result<Response> {
+    json(StatusCode::CREATED, body)
 }
 
-/// 200 with a body of another type, and a link to what follows it (RFC 8288).
+/// A response with the version of a survey's definition as its entity tag.
 #[must_use]
-pub fn document(content_type: &'static str, body: String, link: Option<&str>) -> Reply {
-    let mut reply = with_body(StatusCode::OK, content_type, body);
-    if let Some(link) = link.and_then(|link| HeaderValue::from_str(link).ok()) {
-        reply.headers_mut().insert(header::LINK, link);
-    }
-    reply
-}
-
-/// A reply with the version of a survey's definition as its entity tag.
-#[must_use]
-pub fn tagged(mut reply: Reply, version: i32) -> Reply {
+pub fn tagged(mut response: Response, version: i32) -> Response {
     if let Ok(tag) = HeaderValue::from_str(&format!("\"{version}\"")) {
-        reply.headers_mut().insert(header::ETAG, tag);
+        response.headers_mut().insert(header::ETAG, tag);
     }
-    reply
+    response
 }
 
 /// The version that an edit depends on: what `If-Match` says (RFC 9110, section 13.1.1), or none.
@@ -62,61 +56,37 @@ pub fn if_match(request: &Request) -> Result<Option<i32>> {
     version.map(Some).ok_or(Error::Stale)
 }
 
-fn reply(status: StatusCode, body: &impl Serialize) -> Result<Reply> {
+/// What the header `Authorization` says.
+#[must_use]
+pub fn authorization(request: &Request) -> Option<&str> {
+    request.headers().get(header::AUTHORIZATION).map(|value| value.to_str().unwrap_or_default())
+}
+
+/// Method and path of the route, as the gateway knows it (`POST`, `/surveys/{idSurvey}/questions`); or the path itself
+/// where the gateway doesn't say.
+#[must_use]
+pub fn route(request: &Request) -> (&str, &str) {
+    let route = match request.request_context_ref() {
+        Some(RequestContext::ApiGatewayV2(context)) => context.route_key.as_deref(),
+        _ => None,
+    };
+    route.and_then(|route| route.split_once(' ')).unwrap_or((request.method().as_str(), request.uri().path()))
+}
+
+/// A response whose body is of this type.
+#[must_use]
+pub fn with_body(status: StatusCode, content_type: &'static str, body: impl Into<Body>) -> Response {
+    let mut response = Response::new(body.into());
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    // Responses depend on the token and on the moment; no cache between us and the client may keep them.
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}
+
+fn json(status: StatusCode, body: &impl Serialize) -> Result<Response> {
     let text = serde_json::to_string(body).map_err(Error::internal)?;
     Ok(with_body(status, "application/json", text))
-}
-
-fn with_body(status: StatusCode, content_type: &'static str, text: String) -> Reply {
-    let mut reply = Response::new(Body::Text(text));
-    *reply.status_mut() = status;
-    let headers = reply.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
-    // Answers depend on the token and on the moment; no cache between us and the client may keep them.
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    reply
-}
-
-impl From<&Error> for Reply {
-    /// The problem document of RFC 9457, with flaskForms' `message` in it.
-    fn from(error: &Error) -> Self {
-        let status = error.status();
-        let mut body = json!({
-            "title": status.canonical_reason(),
-            "status": status.as_u16(),
-            "message": error.to_string(),
-            "code": error.code(),
-        });
-        match (error, body.as_object_mut()) {
-            (Error::Invalid(faults), Some(body)) => {
-                body.insert("errors".to_owned(), json!(faults));
-            }
-            (Error::Rejected(faults), Some(body)) => {
-                let errors = faults.iter().map(|(question, fault)| (question.clone(), json!(fault.message)));
-                let listed = faults.iter().map(|(question, fault)| {
-                    json!({ "question": question, "code": fault.code, "message": fault.message })
-                });
-                body.insert("errors".to_owned(), errors.collect());
-                body.insert("faults".to_owned(), listed.collect());
-            }
-            _ => {}
-        }
-        let mut reply = with_body(status, "application/problem+json", body.to_string());
-        let extra = match error {
-            Error::Unauthenticated("missing_token" | "wrong_credentials" | "unknown_user", _) => {
-                Some((header::WWW_AUTHENTICATE, r#"Bearer realm="canvass""#))
-            }
-            // RFC 6750, section 3.1
-            Error::Unauthenticated(..) => {
-                Some((header::WWW_AUTHENTICATE, r#"Bearer realm="canvass", error="invalid_token""#))
-            }
-            Error::MethodNotAllowed(allowed) => Some((header::ALLOW, *allowed)),
-            Error::Unavailable(_) => Some((header::RETRY_AFTER, "5")),
-            _ => None,
-        };
-        if let Some((name, value)) = extra {
-            reply.headers_mut().insert(name, HeaderValue::from_static(value));
-        }
-        reply
-    }
 }

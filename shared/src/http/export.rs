@@ -1,0 +1,168 @@
+//! Responses as files: JSON, lines of JSON, or CSV.
+
+use super::{Request, Response, with_body};
+use crate::{
+    Error, Result,
+    error::Code,
+    responses::{Order, ResponsePage, StoredResponse},
+    values::{Limit, QuestionId, SurveyId, text::text},
+};
+use chrono::SecondsFormat;
+use lambda_http::http::{HeaderValue, StatusCode, header};
+use serde::{Deserialize, Deserializer, de};
+use serde_json::{Value, json};
+
+/// How a page is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// One object: `{responses, next?}`.
+    Json,
+    /// One response a line.
+    Ndjson,
+    /// RFC 4180, with a header line on the first page; a column for each question, in the order they were made.
+    Csv,
+}
+
+impl Format {
+    /// What the header `Accept` asks for, or JSON.
+    #[must_use]
+    pub fn accepted(request: &Request) -> Self {
+        let accept = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let known = |media: &str| match media.split(';').next().unwrap_or_default().trim() {
+            "text/csv" => Some(Self::Csv),
+            "application/x-ndjson" | "application/ndjson" | "application/jsonl" => Some(Self::Ndjson),
+            "application/json" => Some(Self::Json),
+            _ => None,
+        };
+        accept.split(',').find_map(known).unwrap_or(Self::Json)
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Json => "json",
+            Self::Ndjson => "ndjson",
+            Self::Csv => "csv",
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Format {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match text(deserializer)?.trim() {
+            "json" => Ok(Self::Json),
+            "ndjson" => Ok(Self::Ndjson),
+            "csv" => Ok(Self::Csv),
+            _ => Err(de::Error::custom("must be json, ndjson or csv")),
+        }
+    }
+}
+
+/// A page of responses in this format. A `Link` leads to the next page (RFC 8288), and what a browser would rather keep than
+/// show has a name to keep it by (RFC 6266). `is_first` says whether nothing came before it.
+///
+/// # Errors
+/// 409 for CSV where the survey was edited since the page before, since its columns may be others.
+pub fn page(
+    page: &ResponsePage,
+    survey: SurveyId,
+    format: Format,
+    order: Order,
+    limit: Limit,
+    is_first: bool,
+) -> Result<Response> {
+    if format == Format::Csv && page.edited {
+        let text = "The survey was edited during the download, and its columns may be others: begin again";
+        return Err(Error::Conflict(Code::SurveyEdited, text.into()));
+    }
+    let (content_type, body) = match format {
+        Format::Json => {
+            let mut body = json!({ "responses": page.responses });
+            if let (Some(body), Some(next)) = (body.as_object_mut(), page.next) {
+                body.insert("next".to_owned(), json!(next));
+            }
+            ("application/json", body.to_string())
+        }
+        Format::Ndjson => {
+            let lines = page.responses.iter().map(|response| json!(response).to_string() + "\n");
+            ("application/x-ndjson", lines.collect())
+        }
+        Format::Csv => {
+            ("text/csv; charset=utf-8; header=present", csv(&page.responses, &page.questions, is_first)?)
+        }
+    };
+    let mut response = with_body(StatusCode::OK, content_type, body);
+    let mut header = |name, value: String| {
+        if let Ok(value) = HeaderValue::from_str(&value) {
+            response.headers_mut().insert(name, value);
+        }
+    };
+    let name = format.name();
+    if format != Format::Json {
+        header(header::CONTENT_DISPOSITION, format!("attachment; filename=\"responses-{survey}.{name}\""));
+    }
+    if let Some(next) = page.next {
+        let order = if order == Order::Descending { "&order=desc" } else { "" };
+        let limit = limit.rows();
+        header(header::LINK, format!("<?format={name}&limit={limit}{order}&after={next}>; rel=\"next\""));
+    }
+    Ok(response)
+}
+
+fn csv(responses: &[StoredResponse], columns: &[QuestionId], header: bool) -> Result<String> {
+    let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
+    let columns: Vec<String> = columns.iter().map(ToString::to_string).collect();
+    if header {
+        let fixed = ["id", "createdAt", "single"].into_iter();
+        writer.write_record(fixed.chain(columns.iter().map(String::as_str))).map_err(Error::internal)?;
+    }
+    for response in responses {
+        let fixed = [
+            response.id.to_string(),
+            response.created_at.to_rfc3339_opts(SecondsFormat::AutoSi, true),
+            response.single.to_string(),
+        ];
+        let cells = columns.iter().map(|question| cell(response.answers.get(question)));
+        writer.write_record(fixed.into_iter().chain(cells)).map_err(Error::internal)?;
+    }
+    String::from_utf8(writer.into_inner().map_err(|e| Error::internal(e.to_string()))?)
+        .map_err(Error::internal)
+}
+
+/// How a formula begins.
+const FORMULA: [char; 11] = ['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠'];
+
+/// An answer as a cell: texts as they are, everything else as JSON. A text that a spreadsheet would take for a formula, be it
+/// in full-width characters, gets an apostrophe (OWASP, "CSV Injection").
+fn cell(answer: Option<&Value>) -> String {
+    match answer {
+        None | Some(Value::Null) => String::new(),
+        Some(Value::String(text)) if text.starts_with(FORMULA) => {
+            format!("'{text}")
+        }
+        Some(Value::String(text)) => text.clone(),
+        Some(json) => json.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_formula_is_disarmed_and_a_number_is_left_alone() {
+        for (answer, written) in [
+            (json!("=1+1"), "'=1+1"),
+            (json!("@SUM(A1)"), "'@SUM(A1)"),
+            (json!("-5"), "'-5"),
+            (json!("＝1+1"), "'＝1+1"),
+            (json!("＠SUM(A1)"), "'＠SUM(A1)"),
+            (json!(-5), "-5"),
+            (json!("1-5"), "1-5"),
+            (json!(["a", "b"]), r#"["a","b"]"#),
+            (json!(true), "true"),
+            (json!(null), ""),
+        ] {
+            assert_eq!(cell(Some(&answer)), written);
+        }
+    }
+}

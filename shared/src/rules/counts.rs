@@ -1,0 +1,86 @@
+//! What is counted of answers.
+//!
+//! | kind | part | of |
+//! |---|---|---|
+//! | `answers`, `single` | empty | every answer, in a whole response or sent alone; `total` is the sum of numbers |
+//! | `option` | its value | single choice, multiple choice; ranking, where `total` is the sum of its ranks |
+//! | `other` | empty | choices |
+//! | `value` | the value | booleans and scales |
+//! | `bucket` | its end nearer to zero | numbers that share sign, magnitude and first digit |
+//! | `cell` | row, line break, column | matrices, and the row alone for each row that was answered |
+//! | `day`, `year` | `2030-01-31`, `1987` | dates and moments (in UTC), by the day near the present, by the year elsewhere |
+//! | `earlier`, `later` | empty | dates and moments outside of those years |
+//! | `hour` | `18` | times of day |
+
+use rust_decimal::Decimal;
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// One thing to count in an answer.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Tally {
+    /// What kind of thing.
+    pub kind: &'static str,
+    /// Which of them.
+    pub part: String,
+    /// What is added up beside the number.
+    pub total: Decimal,
+}
+
+impl Tally {
+    pub(super) fn new(kind: &'static str, part: impl Into<String>) -> Self {
+        Self { kind, part: part.into(), total: Decimal::ZERO }
+    }
+}
+
+/// The counts of one question: kind and part, number and total.
+#[derive(Debug, Default)]
+pub struct Counts(BTreeMap<(String, String), (i64, Decimal)>);
+
+impl Counts {
+    /// Add to a count.
+    pub fn add(&mut self, kind: &str, part: &str, n: i64, total: Decimal) {
+        let count = self.0.entry((kind.to_owned(), part.to_owned())).or_default();
+        *count = (count.0 + n, count.1 + total);
+    }
+
+    /// How many answered.
+    #[must_use]
+    pub fn votes(&self) -> i64 {
+        self.n("answers", "") + self.n("single", "")
+    }
+
+    /// The sum of the numbers that were answered.
+    pub(super) fn sum(&self) -> Decimal {
+        self.total("answers", "") + self.total("single", "")
+    }
+
+    pub(super) fn n(&self, kind: &str, part: &str) -> i64 {
+        self.0.get(&(kind.to_owned(), part.to_owned())).map_or(0, |(n, _)| *n)
+    }
+
+    pub(super) fn total(&self, kind: &str, part: &str) -> Decimal {
+        self.0.get(&(kind.to_owned(), part.to_owned())).map_or(Decimal::ZERO, |(_, total)| *total)
+    }
+
+    /// All parts of a kind that were counted, in order.
+    pub(super) fn parts(&self, kind: &str) -> impl DoubleEndedIterator<Item = (&str, i64)> {
+        let of_kind = self.0.iter().filter(move |((k, _), (n, _))| k == kind && *n > 0);
+        of_kind.map(|((_, part), (n, _))| (part.as_str(), *n))
+    }
+}
+
+/// Exact numbers go out as they are.
+pub(super) fn number(number: Decimal) -> Value {
+    serde_json::from_str(&number.normalize().to_string()).unwrap_or_default()
+}
+
+/// `n` of `of`, to six digits; nothing of nothing is `null`.
+pub(super) fn share(n: i64, of: i64) -> Value {
+    ratio(n.into(), of)
+}
+
+/// `total` of each of `n`, to six digits; nothing of nothing is `null`.
+pub(super) fn ratio(total: Decimal, n: i64) -> Value {
+    total.checked_div(n.into()).map_or(Value::Null, |quotient| number(quotient.round_dp(6)))
+}

@@ -1,0 +1,54 @@
+//! `ranking`: a list of options, the best first.
+
+use super::{
+    Counts, Measure, QuestionType, Range, Tally,
+    counts::ratio,
+    object,
+    options::{Options, Selections, read_listed, tally},
+};
+use crate::values::{Fault, FieldErrors, text::Whole};
+use chrono::NaiveDate;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+pub(super) struct Ranking {
+    options: Options,
+    selections: Selections,
+}
+
+impl QuestionType for Ranking {
+    fn define(reply_content: Option<&Value>) -> Result<Self, FieldErrors> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Given {
+            options: Options,
+            min_selections: Option<Whole<0, 1000>>,
+            max_selections: Option<Whole<1, 1000>>,
+        }
+        let Given { options, min_selections, max_selections } = read_listed(reply_content)?;
+        let selections = Selections::define(min_selections, max_selections, options.live(), options.live())?;
+        Ok(Self { options, selections })
+    }
+
+    fn check(&self, answer: &Value) -> Result<Measure, Vec<Fault>> {
+        self.selections.check(answer, |item| self.options.live_value(item, "option"))?;
+        Ok(None)
+    }
+
+    fn count(&self, answer: &Value, _: NaiveDate, tallies: &mut Vec<Tally>) {
+        let ranked = answer.as_array().into_iter().flatten().enumerate();
+        tallies.extend(ranked.map(|(index, item)| Tally { total: (index + 1).into(), ..tally(item) }));
+    }
+
+    fn summary(&self, counts: &Counts, _: Range) -> Map<String, Value> {
+        let options = self.options.0.iter().map(|option| {
+            let (n, ranks) = (counts.n("option", &option.value), counts.total("option", &option.value));
+            json!({ "value": option.value, "count": n, "meanRank": ratio(ranks, n), "retired": option.retired })
+        });
+        object([("options", options.collect())])
+    }
+
+    fn options(&self) -> Option<&Options> {
+        Some(&self.options)
+    }
+}

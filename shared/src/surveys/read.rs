@@ -1,0 +1,70 @@
+//! Reading surveys.
+
+use super::{
+    Survey, SurveyList,
+    model::survey_columns,
+    ownership::unknown,
+};
+use crate::{
+    Result,
+    accounts::{Caller, Viewer},
+    db::Db,
+    values::{SurveyId, Window},
+};
+
+/// The caller's surveys, in the order they were made.
+pub async fn list_owned(db: &Db, owner: &Caller, window: Window) -> Result<SurveyList> {
+    let rows = db
+        .rows(
+            concat!(
+                "-- surveys::list_owned
+                SELECT ",
+                survey_columns!(),
+                " FROM surveys s LEFT JOIN response_limits l ON l.survey_id = s.id
+                WHERE s.owner_id = $1 AND s.id > $2
+                ORDER BY s.id LIMIT $3"
+            ),
+            &[&owner.user, &window.after(), &window.fetch()],
+        )
+        .await?;
+    SurveyList::new(&rows, window, format!("User {} has no surveys", owner.username))
+}
+
+/// The public surveys that anyone may answer now, in the order they were made.
+pub async fn list_open(db: &Db, window: Window) -> Result<SurveyList> {
+    let rows = db
+        .rows(
+            concat!(
+                "-- surveys::list_open
+                WITH page AS (
+                    SELECT id FROM surveys s
+                    WHERE is_active AND visibility = 'public' AND due_at > now() AND is_open(s) AND id > $1
+                    ORDER BY id LIMIT $2
+                )
+                SELECT ",
+                survey_columns!(),
+                " FROM page JOIN surveys s USING (id) LEFT JOIN response_limits l ON l.survey_id = s.id
+                ORDER BY s.id"
+            ),
+            &[&window.after(), &window.fetch()],
+        )
+        .await?;
+    SurveyList::new(&rows, window, "There are no active surveys".to_owned())
+}
+
+/// A survey. A draft exists for its owner alone.
+pub async fn find(db: &Db, viewer: &Viewer, survey: SurveyId) -> Result<Survey> {
+    let row = db
+        .row_opt(
+            concat!(
+                "-- surveys::find
+                SELECT ",
+                survey_columns!(),
+                " FROM surveys s LEFT JOIN response_limits l ON l.survey_id = s.id
+                WHERE s.id = $1 AND (s.is_active OR s.was_open OR s.owner_id = $2)"
+            ),
+            &[&survey, &viewer.user()],
+        )
+        .await?;
+    Survey::try_from(&row.ok_or_else(unknown)?)
+}

@@ -1,0 +1,160 @@
+//! Surveys for tests, made without the endpoints.
+
+use super::{TestApp, Uuid};
+use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::{Value, json};
+use std::{
+    future::{Future, IntoFuture},
+    pin::Pin,
+};
+
+/// A survey that is being made; awaiting it makes it.
+#[must_use]
+pub struct SurveyBuilder<'a> {
+    test: &'a TestApp,
+    owner: Uuid,
+    is_active: bool,
+    was_open: bool,
+    opens_at: Option<DateTime<Utc>>,
+    due_at: DateTime<Utc>,
+    visibility: &'static str,
+    public_stats: bool,
+    limit: Option<i64>,
+    questions: Value,
+}
+
+/// A survey of a test.
+pub struct TestSurvey {
+    /// The survey's id.
+    pub id: Uuid,
+    /// The id of its first question, or none's.
+    pub question: Uuid,
+    /// The ids of its questions, in order.
+    pub questions: Vec<Uuid>,
+}
+
+impl TestSurvey {
+    /// `answers` of a response: these to the first questions, in order; `null` answers nothing.
+    #[must_use]
+    pub fn answers<const N: usize>(&self, answers: [Value; N]) -> Value {
+        self.questions.iter().zip(answers).map(|(id, answer)| (id.to_string(), answer)).collect()
+    }
+}
+
+impl<'a> SurveyBuilder<'a> {
+    pub(super) fn new(test: &'a TestApp, owner: Uuid) -> Self {
+        Self {
+            test,
+            owner,
+            is_active: true,
+            was_open: false,
+            opens_at: None,
+            due_at: Utc::now() + TimeDelta::days(1),
+            visibility: "public",
+            public_stats: false,
+            limit: None,
+            questions: json!([{ "content": "Which pet?", "type": "x-pet" }]),
+        }
+    }
+
+    /// Never open yet.
+    pub fn draft(self) -> Self {
+        Self { is_active: false, ..self }
+    }
+
+    /// Open once, and then put aside by its owner.
+    pub fn put_aside(self) -> Self {
+        Self { is_active: false, was_open: true, ..self }
+    }
+
+    /// Opening in an hour.
+    pub fn scheduled(self) -> Self {
+        Self { opens_at: Some(Utc::now() + TimeDelta::hours(1)), ..self }
+    }
+
+    /// Due at this moment, in RFC 3339.
+    pub fn due(self, moment: &str) -> Self {
+        Self { due_at: moment.parse().unwrap(), ..self }
+    }
+
+    /// Past its due date.
+    pub fn past_due(self) -> Self {
+        Self { due_at: Utc::now(), ..self }
+    }
+
+    /// Listed nowhere.
+    pub fn unlisted(self) -> Self {
+        Self { visibility: "unlisted", ..self }
+    }
+
+    /// With results for everybody.
+    pub fn public_stats(self) -> Self {
+        Self { public_stats: true, ..self }
+    }
+
+    /// With a limit of whole responses.
+    pub fn limit(self, limit: i64) -> Self {
+        Self { limit: Some(limit), ..self }
+    }
+
+    /// With these questions, `[{type, content?, required?, replyContent?}]`.
+    pub fn questions(self, questions: Value) -> Self {
+        Self { questions, ..self }
+    }
+
+    async fn make(self) -> TestSurvey {
+        let (db, id) = (self.test.db().await, Uuid::now_v7());
+        let questions = self.questions.as_array().unwrap();
+        let count = i32::try_from(questions.len()).unwrap();
+        db.rows(
+            "INSERT INTO surveys (id, owner_id, name, description, is_active, was_open, opens_at, due_at, visibility,
+                                  public_stats, question_count, question_bytes)
+             VALUES ($1, $2, 'pets', 'About pets', $3, $4, $5, $6, $7, $8, $9, 10 * $9)",
+            &[
+                &id,
+                &self.owner,
+                &self.is_active,
+                &self.was_open,
+                &self.opens_at,
+                &self.due_at,
+                &self.visibility,
+                &self.public_stats,
+                &count,
+            ],
+        )
+        .await
+        .unwrap();
+        let mut ids = Vec::new();
+        for (position, question) in questions.iter().enumerate() {
+            ids.push(Uuid::now_v7());
+            db.rows(
+                "INSERT INTO questions (id, survey_id, position, content, type, required, reply_content, bytes)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, 10)",
+                &[
+                    &ids[position],
+                    &id,
+                    &i32::try_from(position).unwrap(),
+                    &question["content"].as_str().unwrap_or("Why?"),
+                    &question["type"].as_str().unwrap(),
+                    &question["required"].as_bool().unwrap_or(false),
+                    &question.get("replyContent"),
+                ],
+            )
+            .await
+            .unwrap();
+        }
+        if let Some(limit) = self.limit {
+            let sql = "INSERT INTO response_limits (survey_id, taken, max_responses) VALUES ($1, 0, $2)";
+            db.rows(sql, &[&id, &limit]).await.unwrap();
+        }
+        TestSurvey { id, question: ids.first().copied().unwrap_or_default(), questions: ids }
+    }
+}
+
+impl<'a> IntoFuture for SurveyBuilder<'a> {
+    type Output = TestSurvey;
+    type IntoFuture = Pin<Box<dyn Future<Output = TestSurvey> + Send + 'a>>;
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.make())
+    }
+}
