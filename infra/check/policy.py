@@ -83,7 +83,7 @@ def operations(stack):
         (method.upper(), path): operation
         for path, item in CONTRACT["paths"].items()
         for method, operation in item.items()
-        if "responses" in operation and operation.get("x-stage", stack.parameters["Stage"]) == stack.parameters["Stage"]
+        if isinstance(operation, dict) and operation.get("x-stage", stack.parameters["Stage"]) == stack.parameters["Stage"]
     }
 
 

@@ -37,7 +37,7 @@ def cross_origin(root):
     """What the functions need to answer pages of other origins as API Gateway does, with the lists of the contract."""
     document = json.loads((root / "functions" / "docs" / "openapi.json").read_text())
     cors = document["x-cors"]
-    methods = {m.upper() for item in document["paths"].values() for m, operation in item.items() if "responses" in operation}
+    methods = {m.upper() for item in document["paths"].values() for m, operation in item.items() if isinstance(operation, dict)}
     return {"CORS_ORIGINS": os.environ.get("CORS_ORIGINS") or ORIGINS, "CORS_EXPOSE_HEADERS": ",".join(cors["exposeHeaders"]),
             "CORS_ALLOW_METHODS": ",".join(sorted(methods)), "CORS_ALLOW_HEADERS": ",".join(cors["allowHeaders"]),
             "CORS_MAX_AGE": str(cors["maxAge"])}

@@ -123,7 +123,7 @@ def serve():
             if not api.healthy():
                 say("GET /health does not answer 200; the lines above may tell why")
             say(f"The API is at http://localhost:{port} and follows the code as you save it. Ctrl-C stops all of it.\n"
-                f"Try: curl http://localhost:{port}/health")
+                f"Try: curl http://localhost:{port}/health, or http://localhost:{port}/docs in a browser")
             follow(api, built, url)
 
 

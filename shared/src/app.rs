@@ -195,7 +195,11 @@ impl PublicApp {
             .ok_or(Error::Unauthenticated(Code::MissingToken, "Missing Authorization Header".into()))?;
         // Of digests, so that the time it takes tells nothing of the key.
         let good = Sha256::digest(given) == Sha256::digest(format!("Bearer {}", key.expose()));
-        if good { self.db().await } else { Err(Error::Unauthenticated(Code::InvalidToken, "This is not the debugging key".into())) }
+        if good {
+            self.db().await
+        } else {
+            Err(Error::Unauthenticated(Code::InvalidToken, "This is not the debugging key".into()))
+        }
     }
 
     /// Connect in INIT, which no request waits for. Where that fails, the first request tries again.

@@ -220,7 +220,10 @@ mod tests {
     async fn debugging_needs_the_stage_and_a_key() {
         let key = ("DEBUGGING_KEY", "0123456789abcdef0123456789abcdef");
         let allowed = async |more: &[(&str, &str)]| {
-            read(&[&LEAST, more].concat()).await.map(|config| config.debugging_key.is_some()).map_err(|e| e.to_string())
+            read(&[&LEAST, more].concat())
+                .await
+                .map(|config| config.debugging_key.is_some())
+                .map_err(|e| e.to_string())
         };
         assert_eq!(allowed(&[]).await, Ok(false));
         assert_eq!(allowed(&[key]).await, Ok(false));

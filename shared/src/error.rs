@@ -145,7 +145,9 @@ impl fmt::Display for Error {
         match self {
             Self::Malformed(text) | Self::Forbidden(text) => f.write_str(text),
             Self::Invalid(errors) => errors.fmt(f),
-            Self::Unauthenticated(_, text) | Self::NotFound(text) | Self::Conflict(_, text) => f.write_str(text),
+            Self::Unauthenticated(_, text) | Self::NotFound(text) | Self::Conflict(_, text) => {
+                f.write_str(text)
+            }
             Self::MethodNotAllowed(_) => f.write_str("The method is not allowed for the requested URL."),
             Self::Deleted(text) | Self::TooLarge(text) => f.write_str(text),
             Self::Stale => f.write_str("The survey was edited meanwhile: read it again, and repeat the edit"),

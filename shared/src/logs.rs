@@ -1,6 +1,10 @@
 //! One JSON line a request. No token, password or body ever gets here: a line is made of the fields below only.
 
-use crate::{Error, http::{self, Request}, values::UserId};
+use crate::{
+    Error,
+    http::{self, Request},
+    values::UserId,
+};
 use deadpool_postgres::PoolError;
 use lambda_http::{RequestExt, http::StatusCode};
 use std::{any::Any, time::Duration};
@@ -55,7 +59,18 @@ impl Entry {
         let code = code.as_ref().and_then(|code| code.as_str());
         macro_rules! write {
             ($level:ident, $text:expr, $cause:expr) => {
-                tracing::$level!(request_id, function, route, status = status_code, duration_ms, user_id, code, cause = $cause, "{}", $text)
+                tracing::$level!(
+                    request_id,
+                    function,
+                    route,
+                    status = status_code,
+                    duration_ms,
+                    user_id,
+                    code,
+                    cause = $cause,
+                    "{}",
+                    $text
+                )
             };
         }
         match error {

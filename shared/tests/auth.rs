@@ -11,7 +11,7 @@ use shared::{
     auth::{Keys, Kind, Reader},
     config::JwtSecret,
     http, revoked_tokens, surveys,
-    testing::{Response, Call, SECRET, TestApp, User, get, post},
+    testing::{Call, Response, SECRET, TestApp, User, get, post},
 };
 
 const OTHER_SECRET: &str = "another key, which is as long as the first";

@@ -21,7 +21,7 @@ use shared::{
     results,
     rules::Rules,
     surveys,
-    testing::{TestSurvey, TestApp, Uuid, patch},
+    testing::{TestApp, TestSurvey, Uuid, patch},
     text::Flag,
 };
 use std::{

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use shared::{
     auth::Reader,
     responses, results,
-    testing::{TestSurvey, TestApp, User, Uuid},
+    testing::{TestApp, TestSurvey, User, Uuid},
 };
 
 async fn stats(test: &TestApp, owner: &User, survey: Uuid) -> Value {

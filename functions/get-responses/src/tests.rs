@@ -1,6 +1,6 @@
 use super::get_responses;
 use serde_json::{Value, json};
-use shared::testing::{Call, TestSurvey, TestApp, Text, User, Uuid, get};
+use shared::testing::{Call, TestApp, TestSurvey, Text, User, Uuid, get};
 use std::{collections::BTreeSet, time::Duration};
 
 fn page(survey: Uuid, owner: &User) -> Call {

@@ -1,6 +1,6 @@
 use super::question;
 use serde_json::{Value, json};
-use shared::testing::{Call, TestSurvey, TestApp, User, Uuid, delete, get, patch};
+use shared::testing::{Call, TestApp, TestSurvey, User, Uuid, delete, get, patch};
 
 fn edit(id: Uuid, owner: &User, changes: &Value) -> Call {
     patch("/questions/x").path("idQuestion", id).bearer(&owner.access).json(changes.clone())

@@ -2,7 +2,7 @@ use super::register;
 use serde_json::{Value, json};
 use shared::{
     App, Reply, Request, Result, http,
-    testing::{Response, Call, TestApp, get, post},
+    testing::{Call, Response, TestApp, get, post},
 };
 use std::sync::Arc;
 

@@ -1,6 +1,6 @@
 use super::delete_response;
 use serde_json::json;
-use shared::testing::{Call, TestSurvey, TestApp, User, Uuid, delete};
+use shared::testing::{Call, TestApp, TestSurvey, User, Uuid, delete};
 
 fn deletion(survey: Uuid, response: Uuid, owner: &User) -> Call {
     delete("/surveys/x/responses/y")

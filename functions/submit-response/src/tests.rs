@@ -1,6 +1,6 @@
 use super::submit_response;
 use serde_json::{Value, json};
-use shared::testing::{Response, Call, TestSurvey, TestApp, Uuid, post, put};
+use shared::testing::{Call, Response, TestApp, TestSurvey, Uuid, post, put};
 
 /// A response with an id of the client's.
 fn sent(survey: Uuid, id: Uuid, answers: &Value) -> Call {

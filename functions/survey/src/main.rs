@@ -48,10 +48,27 @@ async fn survey(app: App, request: Request) -> Result<Response> {
         }
         "PATCH" => {
             let (mut db, caller) = app.authenticated(&request).await?;
-            let Changes { id_survey, name, desc, is_active, opens_at, due_date, visibility, public_stats, response_limit } =
-                http::input(&request)?;
-            let changes =
-                SurveyChanges { name, desc, is_active, opens_at, due_date, visibility, public_stats, response_limit };
+            let Changes {
+                id_survey,
+                name,
+                desc,
+                is_active,
+                opens_at,
+                due_date,
+                visibility,
+                public_stats,
+                response_limit,
+            } = http::input(&request)?;
+            let changes = SurveyChanges {
+                name,
+                desc,
+                is_active,
+                opens_at,
+                due_date,
+                visibility,
+                public_stats,
+                response_limit,
+            };
             surveys::update(&mut db, &caller, id_survey, &changes, http::if_match(&request)?).await?;
             let survey = surveys::find(&db, &Viewer::Caller(caller), id_survey).await?;
             Ok(http::tagged(http::ok(&survey)?, survey.version))

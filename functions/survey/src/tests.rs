@@ -1,6 +1,6 @@
 use super::survey;
 use serde_json::{Value, json};
-use shared::testing::{Response, Call, TestSurvey, Survey, TestApp, User, Uuid, delete, get, patch, post};
+use shared::testing::{Call, Response, Survey, TestApp, TestSurvey, User, Uuid, delete, get, patch, post};
 
 fn edit(id: Uuid, owner: &User, changes: Value) -> Call {
     patch("/surveys/x").path("idSurvey", id).bearer(&owner.access).json(changes)

@@ -1,7 +1,12 @@
 //! Who is calling, proven by a token and the database.
 
 use super::tokens::{Token, refused};
-use crate::{Error, Result, db::Db, error::Code, values::{TokenId, UserId}};
+use crate::{
+    Error, Result,
+    db::Db,
+    error::Code,
+    values::{TokenId, UserId},
+};
 use chrono::{DateTime, Utc};
 
 /// Proof that a request carries a live, unrevoked access token of a user who exists. Only this module can make one,

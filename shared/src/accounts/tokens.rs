@@ -123,7 +123,13 @@ impl Keys {
         self.sign(kind, user, username, Utc::now())
     }
 
-    pub(crate) fn sign(&self, kind: Kind, user: UserId, username: &str, now: DateTime<Utc>) -> Result<String> {
+    pub(crate) fn sign(
+        &self,
+        kind: Kind,
+        user: UserId,
+        username: &str,
+        now: DateTime<Utc>,
+    ) -> Result<String> {
         let claims = Claims {
             iss: ISSUER.to_owned(),
             sub: user,
@@ -145,13 +151,18 @@ impl Keys {
             authorization.ok_or_else(|| refused(Code::MissingToken, "Missing Authorization Header"))?;
         let words: Vec<_> = authorization.split(' ').collect();
         let ["Bearer", jwt] = words.as_slice() else {
-            return Err(refused(Code::InvalidToken, "Bad Authorization header. Expected value 'Bearer <JWT>'"));
+            return Err(refused(
+                Code::InvalidToken,
+                "Bad Authorization header. Expected value 'Bearer <JWT>'",
+            ));
         };
         let verified = self.decode(jwt).map_err(|kind| match kind {
             ErrorKind::ExpiredSignature => refused(Code::ExpiredToken, "Token has expired"),
             ErrorKind::ImmatureSignature => refused(Code::InvalidToken, "The token is not yet valid (nbf)"),
             ErrorKind::InvalidSignature => refused(Code::InvalidToken, "Signature verification failed"),
-            ErrorKind::InvalidAlgorithm => refused(Code::InvalidToken, "The specified alg value is not allowed"),
+            ErrorKind::InvalidAlgorithm => {
+                refused(Code::InvalidToken, "The specified alg value is not allowed")
+            }
             ErrorKind::InvalidIssuer => refused(Code::InvalidToken, "The token is of another issuer"),
             ErrorKind::MissingRequiredClaim(claim) => missing(&claim),
             _ if jwt.split('.').count() != 3 => refused(Code::InvalidToken, "Not enough segments"),
@@ -161,7 +172,9 @@ impl Keys {
             (None, _) => return Err(refused(Code::InvalidToken, "Missing or invalid claim: type")),
             (Some(given), _) if given == kind => {}
             (_, Kind::Access) => return Err(refused(Code::WrongTokenType, "Only access tokens are allowed")),
-            (_, Kind::Refresh) => return Err(refused(Code::WrongTokenType, "Only refresh tokens are allowed")),
+            (_, Kind::Refresh) => {
+                return Err(refused(Code::WrongTokenType, "Only refresh tokens are allowed"));
+            }
         }
         Ok(Token {
             user: verified.sub.ok_or_else(|| missing("sub"))?,
@@ -175,7 +188,8 @@ impl Keys {
 
     fn decode(&self, jwt: &str) -> Result<Verified, ErrorKind> {
         // The library parses the header before it knows who wrote it.
-        let header = BASE64_URL_SAFE_NO_PAD.decode(jwt.split('.').next().unwrap_or_default()).unwrap_or_default();
+        let header =
+            BASE64_URL_SAFE_NO_PAD.decode(jwt.split('.').next().unwrap_or_default()).unwrap_or_default();
         if json::look_over(&String::from_utf8_lossy(&header)).is_err() {
             return Err(ErrorKind::InvalidToken);
         }

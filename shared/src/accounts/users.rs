@@ -27,7 +27,10 @@ impl<'de> Deserialize<'de> for Username {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let name = Line::deserialize(deserializer)?;
         match name.as_str().chars().find(|c| *c != ' ' && !is_visible(*c)) {
-            Some(c) => Err(de::Error::custom(format_args!("must not have the invisible character U+{:04X}", u32::from(c)))),
+            Some(c) => Err(de::Error::custom(format_args!(
+                "must not have the invisible character U+{:04X}",
+                u32::from(c)
+            ))),
             None => Ok(Self(name)),
         }
     }
@@ -36,7 +39,10 @@ impl<'de> Deserialize<'de> for Username {
 /// Whether a character can be seen: no space, no line break, no mark that only directs how others are written.
 fn is_visible(c: char) -> bool {
     use GeneralCategory::{Control, Format, LineSeparator, ParagraphSeparator, SpaceSeparator, Unassigned};
-    !matches!(c.general_category(), Control | Format | LineSeparator | ParagraphSeparator | SpaceSeparator | Unassigned)
+    !matches!(
+        c.general_category(),
+        Control | Format | LineSeparator | ParagraphSeparator | SpaceSeparator | Unassigned
+    )
 }
 
 /// An e-mail address of at most 254 bytes (RFC 5321, section 4.5.3.1.3), unique without regard to case. Checked for the

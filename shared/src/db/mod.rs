@@ -63,7 +63,8 @@ impl Pool {
             .create_timeout(Some(CONNECT))
             .recycle_timeout(Some(RECYCLE))
             .pre_recycle(Hook::async_fn(move |client: &mut ClientWrapper, _| {
-                let (trusted, read_only) = (checked.idle() < TRUSTED, checked.read_only.swap(false, Ordering::Relaxed));
+                let (trusted, read_only) =
+                    (checked.idle() < TRUSTED, checked.read_only.swap(false, Ordering::Relaxed));
                 Box::pin(async move {
                     if read_only {
                         return Err(HookError::message("the server became a reader"));
@@ -146,7 +147,11 @@ impl Db {
 
     /// Begin a transaction, for what one statement can't do. Dropped without a commit, it is rolled back.
     pub async fn begin(&mut self) -> Result<Transaction<'_>> {
-        Ok(Transaction { transaction: self.client.transaction().await?, prepare: self.prepare, health: &self.health })
+        Ok(Transaction {
+            transaction: self.client.transaction().await?,
+            prepare: self.prepare,
+            health: &self.health,
+        })
     }
 
     /// The number of the newest migration that was applied.
@@ -159,7 +164,7 @@ impl Db {
 
 /// Statements that are carried out together or not at all.
 pub struct Transaction<'a> {
-    transaction: deadpool_postgres::Transaction<'a>,
+    inner: deadpool_postgres::Transaction<'a>,
     prepare: bool,
     health: &'a Health,
 }
@@ -168,11 +173,11 @@ impl Transaction<'_> {
     /// All rows of a statement.
     pub async fn rows(&self, sql: &str, params: &[&dyn Param]) -> Result<Vec<Row>> {
         let statement = if self.prepare {
-            Some(self.transaction.prepare_typed_cached(sql, &types(params)).await?)
+            Some(self.inner.prepare_typed_cached(sql, &types(params)).await?)
         } else {
             None
         };
-        rows(&*self.transaction, statement, sql, params).await.map_err(|error| self.health.note(error))
+        rows(&*self.inner, statement, sql, params).await.map_err(|error| self.health.note(error))
     }
 
     /// The row of a statement that has at most one.
@@ -187,7 +192,7 @@ impl Transaction<'_> {
 
     /// Carry it all out.
     pub async fn commit(self) -> Result<()> {
-        Ok(self.transaction.commit().await?)
+        Ok(self.inner.commit().await?)
     }
 }
 

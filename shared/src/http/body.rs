@@ -2,7 +2,10 @@
 
 use crate::{
     Error, Result,
-    values::{fields::{Given, Reading}, json},
+    values::{
+        fields::{Given, Reading},
+        json,
+    },
 };
 use lambda_http::{Request, http::header};
 use serde_json::{Map, Value};
@@ -29,7 +32,8 @@ impl Body {
             .trim();
         if is_form(request) && !text.starts_with(['{', '[']) {
             let fields = form_urlencoded::parse(text.as_bytes());
-            let parameters = fields.map(|(name, value)| (name.into_owned(), Value::String(value.into_owned())));
+            let parameters =
+                fields.map(|(name, value)| (name.into_owned(), Value::String(value.into_owned())));
             return Ok(Self { parameters: parameters.collect(), reading: Reading::Lenient });
         }
         let reading = if flask_forms { Reading::Lenient } else { Reading::Strict };
@@ -37,7 +41,9 @@ impl Body {
         match value.map_err(|error| Error::Malformed(format!("The body {error}")))? {
             Value::Object(parameters) => Ok(Self { parameters, reading }),
             Value::Null => Ok(Self { parameters: Map::new(), reading }),
-            _ => Err(Error::Malformed("The body must be a JSON object, like {\"name\": \"value\"}".to_owned())),
+            _ => {
+                Err(Error::Malformed("The body must be a JSON object, like {\"name\": \"value\"}".to_owned()))
+            }
         }
     }
 

@@ -27,7 +27,8 @@ impl Format {
     /// What the header `Accept` asks for, or JSON.
     #[must_use]
     pub fn accepted(request: &Request) -> Self {
-        let accept = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let accept =
+            request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let known = |media: &str| match media.split(';').next().unwrap_or_default().trim() {
             "text/csv" => Some(Self::Csv),
             "application/x-ndjson" | "application/ndjson" | "application/jsonl" => Some(Self::Ndjson),

@@ -45,7 +45,8 @@ fn details(error: &Error) -> Map<String, Value> {
     let (errors, faults) = match error {
         Error::Invalid(errors) => (json!(errors.as_map()), None),
         Error::Rejected(faults) => {
-            let errors = faults.iter().rev().map(|fault| (fault.question.clone(), json!(fault.fault.message)));
+            let errors =
+                faults.iter().rev().map(|fault| (fault.question.clone(), json!(fault.fault.message)));
             (errors.collect(), Some(json!(faults)))
         }
         _ => return Map::new(),

@@ -193,7 +193,8 @@ pub async fn delete(
         )
         .await?
         .ok_or_else(unknown)?;
-    let version = ownership::questions_changed(&transaction, survey, -1, -row.try_get::<_, i32>("bytes")?).await?;
+    let version =
+        ownership::questions_changed(&transaction, survey, -1, -row.try_get::<_, i32>("bytes")?).await?;
     transaction.commit().await?;
     Ok((row.try_get("replies")?, version))
 }
@@ -209,7 +210,10 @@ pub async fn order(
     let transaction = db.begin().await?;
     let version = ownership::lock(&transaction, owner, survey, if_match).await?;
     let rows = transaction
-        .rows("-- questions::ids\nSELECT id FROM questions WHERE survey_id = $1 ORDER BY position", &[&survey])
+        .rows(
+            "-- questions::ids\nSELECT id FROM questions WHERE survey_id = $1 ORDER BY position",
+            &[&survey],
+        )
         .await?;
     let current = rows.iter().map(|row| Ok(row.try_get("id")?)).collect::<Result<Vec<QuestionId>>>()?;
     if questions == current {

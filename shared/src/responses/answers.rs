@@ -1,6 +1,10 @@
 //! Answers as a client sends them.
 
-use crate::{Error, Result, rules::{Measure, Tally}, values::{QuestionId, json::beginning}};
+use crate::{
+    Error, Result,
+    rules::{Measure, Tally},
+    values::{QuestionId, json::beginning},
+};
 use serde::{Deserialize, Deserializer, de};
 use serde_json::Value;
 use sha2::{Digest, Sha256};

@@ -39,7 +39,9 @@ pub async fn delete(db: &Db, owner: &Caller, survey: SurveyId, response: Respons
         for row in &rows {
             let Some(question) = row.try_get::<_, Option<QuestionId>>("id")? else { break };
             let answer: Value = row.try_get("reply")?;
-            tallies.extend(rules(row)?.tallies(&answer, single, made).into_iter().map(|tally| (question, tally)));
+            tallies.extend(
+                rules(row)?.tallies(&answer, single, made).into_iter().map(|tally| (question, tally)),
+            );
         }
         let tallies = Tallies::of(tallies);
         let row = db

@@ -1,8 +1,9 @@
 //! Single answers, as flaskForms takes them: one question at a time.
 
 use super::{
-    ATTEMPTS, AnswerValue, edited_again_and_again,
+    ATTEMPTS, AnswerValue,
     answers::CheckedAnswer,
+    edited_again_and_again,
     form::{check, made, must_be_open, rules},
     store::{NewResponse, shard, store},
 };
@@ -22,7 +23,8 @@ pub async fn insert_single(db: &Db, question: QuestionId, answer: &AnswerValue) 
     let unknown = || Error::NotFound("Question doesn't exist".into());
     for _ in 0..ATTEMPTS {
         let id = ResponseId::new();
-        let unchecked = CheckedAnswer { question, value: answer.0.clone(), measure: None, tallies: Vec::new() };
+        let unchecked =
+            CheckedAnswer { question, value: answer.0.clone(), measure: None, tallies: Vec::new() };
         let row = db
             .row_opt(
                 "-- responses::insert_single

@@ -64,7 +64,9 @@ pub(super) async fn store(
     let (values, tallies): (Vec<Value>, Vec<_>) =
         answers.into_iter().map(|answer| (answer.value, (answer.question, answer.tallies))).unzip();
     let tallies = Tallies::of(
-        tallies.into_iter().flat_map(|(question, tallies)| tallies.into_iter().map(move |tally| (question, tally))),
+        tallies
+            .into_iter()
+            .flat_map(|(question, tallies)| tallies.into_iter().map(move |tally| (question, tally))),
     );
     let row = db
         .row(

@@ -16,8 +16,10 @@ impl Written for chrono::DateTime<Utc> {
     const EXPECTED: &'static str = "must be a time like 2030-01-31T18:00:00+01:00, with an offset";
 
     fn read(text: &str) -> Option<Self> {
-        // RFC 3339 only: a moment without an offset is none.
-        chrono::DateTime::parse_from_rfc3339(text).ok().map(|moment| moment.to_utc()).filter(moment::in_range)
+        // RFC 3339 without what it leaves to agreement: a blank in place of the T, and leap seconds.
+        let separated = matches!(text.as_bytes().get(10), Some(b'T' | b't')) && text.get(17..19) != Some("60");
+        let moment = separated.then(|| chrono::DateTime::parse_from_rfc3339(text).ok()).flatten();
+        moment.map(|moment| moment.to_utc()).filter(moment::in_range)
     }
 
     fn write(&self) -> String {
@@ -43,7 +45,9 @@ impl QuestionType for DateTime {
     fn summary(&self, counts: &Counts, range: Range) -> Map<String, Value> {
         days::summary(counts, range, |measure| {
             let micros = (measure * Decimal::from(1_000_000)).to_i64()?;
-            Some(chrono::DateTime::from_timestamp_micros(micros)?.to_rfc3339_opts(SecondsFormat::AutoSi, true))
+            Some(
+                chrono::DateTime::from_timestamp_micros(micros)?.to_rfc3339_opts(SecondsFormat::AutoSi, true),
+            )
         })
     }
 }

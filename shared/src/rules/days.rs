@@ -22,7 +22,11 @@ pub(super) fn tally(day: NaiveDate, made: NaiveDate) -> Tally {
 }
 
 /// What the counts say, where `write` writes the least and the greatest. The results may have left out some of the days.
-pub(super) fn summary(counts: &Counts, range: Range, write: impl Fn(rust_decimal::Decimal) -> Option<String>) -> Map<String, Value> {
+pub(super) fn summary(
+    counts: &Counts,
+    range: Range,
+    write: impl Fn(rust_decimal::Decimal) -> Option<String>,
+) -> Map<String, Value> {
     let (earlier, later) = (counts.n("earlier", ""), counts.n("later", ""));
     let shown: i64 = counts.parts("day").chain(counts.parts("year")).map(|(_, n)| n).sum();
     let days = counts.parts("day").map(|(day, n)| json!({ "day": day, "count": n }));

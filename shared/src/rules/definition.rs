@@ -44,13 +44,16 @@ impl<'de> Deserialize<'de> for TypeName {
 /// # Errors
 /// The type that was meant, or those that there are.
 pub fn check_type(name: &str) -> Result<(), String> {
-    if TYPES.contains(&name) || name.starts_with("x-") {
+    if TYPES.contains(&name) || name.strip_prefix("x-").is_some_and(|own| !own.is_empty()) {
         return Ok(());
     }
     let letters = |name: &str| name.to_lowercase().replace(|c: char| !c.is_alphanumeric(), "");
     match TYPES.iter().find(|known| letters(known) == letters(name)) {
         Some(known) => Err(format!("is no known type: did you mean {known}?")),
-        None => Err(format!("is no known type: there are {}; a type of your own begins with x-", TYPES.join(", "))),
+        None => Err(format!(
+            "is no known type: there are {}; a type of your own begins with x-",
+            TYPES.join(", ")
+        )),
     }
 }
 
@@ -74,8 +77,14 @@ impl Definition {
     ///
     /// # Errors
     /// Every rule that is not good, inside `replyContent`.
-    pub fn new(content: Content, r#type: TypeName, required: Option<Flag>, reply_content: Option<Value>) -> Result<Self, FieldErrors> {
-        let rules = Rules::parse(r#type.as_str(), reply_content.as_ref()).map_err(|errors| errors.inside("replyContent"))?;
+    pub fn new(
+        content: Content,
+        r#type: TypeName,
+        required: Option<Flag>,
+        reply_content: Option<Value>,
+    ) -> Result<Self, FieldErrors> {
+        let rules = Rules::parse(r#type.as_str(), reply_content.as_ref())
+            .map_err(|errors| errors.inside("replyContent"))?;
         let bytes = bytes(content.as_str(), reply_content.as_ref(), &rules);
         Ok(Self { content, r#type, required: required.is_some_and(|flag| flag.0), reply_content, bytes })
     }

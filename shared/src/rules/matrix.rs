@@ -102,9 +102,17 @@ impl QuestionType for Matrix {
 impl Matrix {
     fn check_row(&self, row: &str, columns: &Value) -> Result<(), Fault> {
         match self.rows.find(row) {
-            None => return Err(Fault::new(FaultCode::UnknownRow, format!("{:?} is no row of this question", beginning(row)))),
+            None => {
+                return Err(Fault::new(
+                    FaultCode::UnknownRow,
+                    format!("{:?} is no row of this question", beginning(row)),
+                ));
+            }
             Some(option) if option.retired => {
-                return Err(Fault::new(FaultCode::RetiredOption, format!("the row {row:?} can't be answered any more")));
+                return Err(Fault::new(
+                    FaultCode::RetiredOption,
+                    format!("the row {row:?} can't be answered any more"),
+                ));
             }
             Some(_) => {}
         }

@@ -25,16 +25,19 @@ mod ranking;
 mod scale;
 mod short_text;
 mod single_choice;
-mod text;
-mod time;
 #[cfg(test)]
 mod tests;
+mod text;
+mod time;
 
 pub use counts::{Counts, Tally};
 pub use definition::{Content, Definition, Definitions, TypeName, check_type};
 pub(crate) use definition::{TOO_LARGE, TOO_MANY, bytes};
 
-use crate::values::{Fault, FieldErrors, fields::{self, Reading}};
+use crate::values::{
+    Fault, FieldErrors,
+    fields::{self, Reading},
+};
 use chrono::NaiveDate;
 use options::Options;
 use rust_decimal::Decimal;
@@ -218,7 +221,11 @@ fn read<T: DeserializeOwned>(reply_content: Option<&Value>) -> Result<T, FieldEr
 }
 
 /// `least` must not be above `greatest`.
-fn ordered<T: PartialOrd>(names: [&str; 2], least: Option<&T>, greatest: Option<&T>) -> Result<(), FieldErrors> {
+fn ordered<T: PartialOrd>(
+    names: [&str; 2],
+    least: Option<&T>,
+    greatest: Option<&T>,
+) -> Result<(), FieldErrors> {
     match (least, greatest) {
         (Some(least), Some(greatest)) if least > greatest => {
             Err(FieldErrors::one(names[0], format!("is above {}", names[1])))

@@ -27,7 +27,9 @@ impl QuestionType for Nps {
     }
 
     fn summary(&self, counts: &Counts, range: Range) -> Map<String, Value> {
-        let of = |values: RangeInclusive<i64>| -> i64 { values.map(|value| counts.n("value", &value.to_string())).sum() };
+        let of = |values: RangeInclusive<i64>| -> i64 {
+            values.map(|value| counts.n("value", &value.to_string())).sum()
+        };
         let (promoters, passives, detractors) = (of(9..=10), of(7..=8), of(0..=6));
         let score = Decimal::from(100 * (promoters - detractors)).checked_div(counts.votes().into());
         let mut summary = self.0.summary(counts, range);

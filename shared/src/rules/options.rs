@@ -1,10 +1,6 @@
 //! Options, and what the types that choose among them have in common.
 
-use super::{
-    Counts, Tally,
-    counts::share,
-    object, ordered, read,
-};
+use super::{Counts, Tally, counts::share, object, ordered, read};
 use crate::values::{
     Fault, FaultCode, FieldErrors, Flag, Prose,
     fields::{self, Reading},
@@ -61,7 +57,9 @@ impl Options {
         })?;
         let shown = beginning(&answer.to_string());
         match self.find(&value) {
-            None => Err(Fault::new(FaultCode::UnknownOption, format!("{shown} is no {what} of this question"))),
+            None => {
+                Err(Fault::new(FaultCode::UnknownOption, format!("{shown} is no {what} of this question")))
+            }
             Some(option) if option.retired => {
                 Err(Fault::new(FaultCode::RetiredOption, format!("{shown} can't be chosen any more")))
             }
@@ -183,7 +181,11 @@ impl Selections {
     }
 
     /// Check a list of options, each of them once.
-    pub(super) fn check<T: Ord>(&self, answer: &Value, one: impl Fn(&Value) -> Result<T, Fault>) -> Result<(), Fault> {
+    pub(super) fn check<T: Ord>(
+        &self,
+        answer: &Value,
+        one: impl Fn(&Value) -> Result<T, Fault>,
+    ) -> Result<(), Fault> {
         let items =
             answer.as_array().ok_or_else(|| Fault::new(FaultCode::WrongType, "must be a list of options"))?;
         let mut seen = BTreeSet::new();

@@ -31,7 +31,10 @@ impl QuestionType for Scale {
 
     fn check(&self, answer: &Value) -> Result<Measure, Vec<Fault>> {
         let expected = || {
-            Fault::new(FaultCode::WrongType, format!("must be a whole number from {} to {}", self.min, self.max))
+            Fault::new(
+                FaultCode::WrongType,
+                format!("must be a whole number from {} to {}", self.min, self.max),
+            )
         };
         let number = Number::of(answer).ok_or_else(expected)?.0;
         let step = i64::try_from(number).ok().filter(|_| number.is_integer()).ok_or_else(expected)?;

@@ -1,7 +1,10 @@
 //! What the two types of texts have in common.
 
 use super::{Measure, ordered, read};
-use crate::values::{Fault, FaultCode, FieldErrors, text::{Whole, text}};
+use crate::values::{
+    Fault, FaultCode, FieldErrors,
+    text::{Whole, text},
+};
 use regex_lite::Regex;
 use serde::{Deserialize, Deserializer, de};
 use serde_json::Value;

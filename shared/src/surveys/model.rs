@@ -3,7 +3,11 @@
 use crate::{
     Error, Result,
     rules::Definition,
-    values::{Change, Cursor, Flag, Line, Moment, SurveyId, Window, page::Item, text::{OptionalProse, Whole, text}},
+    values::{
+        Change, Cursor, Flag, Line, Moment, SurveyId, Window,
+        page::Item,
+        text::{OptionalProse, Whole, text},
+    },
 };
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Deserializer, Serialize, de};

@@ -1,11 +1,6 @@
 //! What only a survey's owner may do, and what everybody else is told.
 
-use crate::{
-    Error, Result,
-    accounts::Caller,
-    db::Transaction,
-    values::SurveyId,
-};
+use crate::{Error, Result, accounts::Caller, db::Transaction, values::SurveyId};
 use tokio_postgres::Row;
 
 /// Lock a survey of the caller's for an edit: against other edits, and against responses. Statements that follow in the
@@ -25,7 +20,11 @@ pub(crate) async fn lock(
         .await?;
     if let Some(row) = locked {
         let version: i32 = row.try_get("version")?;
-        return if if_match.is_some_and(|expected| expected != version) { Err(Error::Stale) } else { Ok(version) };
+        return if if_match.is_some_and(|expected| expected != version) {
+            Err(Error::Stale)
+        } else {
+            Ok(version)
+        };
     }
     // Somebody else's survey is only looked at: a stranger must not be able to hold up its owner by a lock.
     let others = transaction

@@ -1,10 +1,6 @@
 //! Reading surveys.
 
-use super::{
-    Survey, SurveyList,
-    model::survey_columns,
-    ownership::unknown,
-};
+use super::{Survey, SurveyList, model::survey_columns, ownership::unknown};
 use crate::{
     Result,
     accounts::{Caller, Viewer},

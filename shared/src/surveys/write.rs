@@ -1,9 +1,6 @@
 //! Making, changing and deleting surveys.
 
-use super::{
-    Description, Name, NewSurvey, SurveyChanges, Visibility,
-    ownership::lock,
-};
+use super::{Description, Name, NewSurvey, SurveyChanges, Visibility, ownership::lock};
 use crate::{
     Error, Result,
     accounts::{Caller, deleted_user},
@@ -187,7 +184,12 @@ pub async fn delete(db: &mut Db, owner: &Caller, survey: SurveyId, if_match: Opt
 }
 
 /// Copy a survey of the caller's, without its responses, as a draft.
-pub async fn duplicate(db: &mut Db, owner: &Caller, survey: SurveyId, name: Option<&Name>) -> Result<SurveyId> {
+pub async fn duplicate(
+    db: &mut Db,
+    owner: &Caller,
+    survey: SurveyId,
+    name: Option<&Name>,
+) -> Result<SurveyId> {
     let id = SurveyId::new();
     let transaction = db.begin().await?;
     lock(&transaction, owner, survey, None).await?;

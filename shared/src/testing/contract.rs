@@ -60,7 +60,10 @@ impl Operation {
                 && template.zip(path).all(|(template, path)| template.starts_with('{') || template == path)
         };
         // `/surveys/active` before `/surveys/{idSurvey}`.
-        let template = paths.keys().filter(|template| fits(template)).min_by_key(|template| template.matches('{').count());
+        let template = paths
+            .keys()
+            .filter(|template| fits(template))
+            .min_by_key(|template| template.matches('{').count());
         let template = template.unwrap_or_else(|| panic!("functions/openapi.yaml has no path for {path}"));
         let (siblings, method) = (&paths[template], request.method().as_str().to_lowercase());
         let pointer = format!("/paths/{}/{method}", template.replace('~', "~0").replace('/', "~1"));
@@ -83,7 +86,9 @@ impl Operation {
         let documented = &description["responses"][&status];
         assert!(documented.is_object(), "{name} must not answer {status}: {response:?}");
         let (documented, pointer) = resolve(documented, &format!("{}/responses/{status}", self.pointer));
-        let header = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let header = |name: &str| {
+            response.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+        };
         assert_eq!(header("x-content-type-options"), "nosniff", "{name}");
         let sent = header("content-type");
         let media = sent.split(';').next().unwrap_or_default();
@@ -98,7 +103,9 @@ impl Operation {
             let body: Value = serde_json::from_slice(response.body()).expect("the body is JSON");
             check_schema(&pointer, &body, &format!("{name}: {status}"));
         }
-        for (header_name, description) in documented.get("headers").and_then(Value::as_object).into_iter().flatten() {
+        for (header_name, description) in
+            documented.get("headers").and_then(Value::as_object).into_iter().flatten()
+        {
             let required = resolve(description, "").0["required"] == json!(true);
             assert!(!required || !header(header_name).is_empty(), "{name}: {status} must have {header_name}");
         }
@@ -112,16 +119,24 @@ impl Operation {
         for parameter in lists.into_iter().filter_map(Value::as_array).flatten() {
             let parameter = resolve(parameter, "").0;
             let name = parameter["name"].as_str().unwrap().to_lowercase();
-            if parameter["in"] != "header" || !["if-match", "accept", "authorization"].contains(&name.as_str()) {
+            if parameter["in"] != "header"
+                || !["if-match", "accept", "authorization"].contains(&name.as_str())
+            {
                 documented.insert(name);
             }
         }
         let body = resolve(&self.description["requestBody"], "").0;
         for media in body["content"].as_object().into_iter().flat_map(|content| content.values()) {
             let schema = resolve(&media["schema"], "").0;
-            documented.extend(schema["properties"].as_object().into_iter().flatten().map(|(name, _)| name.to_lowercase()));
+            documented.extend(
+                schema["properties"].as_object().into_iter().flatten().map(|(name, _)| name.to_lowercase()),
+            );
         }
-        assert_eq!(asked, documented, "{}: the parameters of its Input (left) and of the contract (right)", self.name);
+        assert_eq!(
+            asked, documented,
+            "{}: the parameters of its Input (left) and of the contract (right)",
+            self.name
+        );
     }
 }
 
@@ -129,7 +144,8 @@ impl Operation {
 fn resolve(node: &'static Value, pointer: &str) -> (&'static Value, String) {
     match node["$ref"].as_str().and_then(|reference| reference.strip_prefix('#')) {
         Some(reference) => {
-            let target = DOCUMENT.pointer(reference).unwrap_or_else(|| panic!("{reference} is not in openapi.json"));
+            let target =
+                DOCUMENT.pointer(reference).unwrap_or_else(|| panic!("{reference} is not in openapi.json"));
             resolve(target, reference)
         }
         None => (node, pointer.to_owned()),
@@ -146,7 +162,11 @@ fn check_schema(pointer: &str, body: &Value, what: &str) {
         .unwrap_or_else(|error| panic!("{what}: {error}"));
     let errors: Vec<String> =
         validator.iter_errors(body).map(|error| format!("{} at {}", error, error.instance_path())).collect();
-    assert!(errors.is_empty(), "{what} is not as functions/openapi.yaml says:\n{}\nof {body:#}", errors.join("\n"));
+    assert!(
+        errors.is_empty(),
+        "{what} is not as functions/openapi.yaml says:\n{}\nof {body:#}",
+        errors.join("\n")
+    );
 }
 
 /// Every operation of the contract: its method, its path, and its description.
@@ -166,6 +186,7 @@ pub fn operations() -> Vec<(String, String, Json)> {
 /// A path of the contract with an id in each place for one.
 #[must_use]
 pub fn filled(path: &str, id: Uuid) -> String {
-    let filled = path.split('/').map(|part| if part.starts_with('{') { id.to_string() } else { part.to_owned() });
+    let filled =
+        path.split('/').map(|part| if part.starts_with('{') { id.to_string() } else { part.to_owned() });
     filled.collect::<Vec<_>>().join("/")
 }

@@ -166,7 +166,6 @@ impl TestApp {
     }
 
     /// An open survey of `owner` with one question of an own type, unless the builder is told otherwise.
-    #[must_use]
     pub fn survey<'a>(&'a self, owner: &User) -> SurveyBuilder<'a> {
         SurveyBuilder::new(self, owner.id)
     }

@@ -6,7 +6,10 @@
 use super::{json, text::BLANK};
 use serde::{
     Deserialize, Deserializer,
-    de::{DeserializeOwned, DeserializeSeed, Error as _, Expected, IntoDeserializer, MapAccess, SeqAccess, Unexpected, Visitor, value::StrDeserializer},
+    de::{
+        DeserializeOwned, DeserializeSeed, Error as _, Expected, IntoDeserializer, MapAccess, SeqAccess,
+        Unexpected, Visitor, value::StrDeserializer,
+    },
     forward_to_deserialize_any,
 };
 use serde_json::{Map, Value};
@@ -54,6 +57,7 @@ impl FieldErrors {
 
     /// As an error of any deserializer. Serde passes errors on as texts: several places travel as a JSON object behind a
     /// character that no message has.
+    #[must_use]
     pub fn into_error<E: serde::de::Error>(self) -> E {
         E::custom(format_args!("{CARRIED}{}", serde_json::json!(self.0)))
     }
@@ -118,13 +122,17 @@ pub struct Given {
 ///
 /// # Errors
 /// *All* fields that are missing or malformed.
-pub fn fill<T: DeserializeOwned>(find: &dyn Fn(&str) -> Option<Given>) -> (Result<T, FieldErrors>, &'static [&'static str]) {
+pub fn fill<T: DeserializeOwned>(
+    find: &dyn Fn(&str) -> Option<Given>,
+) -> (Result<T, FieldErrors>, &'static [&'static str]) {
     let names = Cell::new(&[] as &[&str]);
     let one = |only| T::deserialize(Fields { find, only, names: &names });
     // Serde stops at the first error. A client wants all of them, so ask for each field on its own.
     let filled = one(None).map_err(|first| {
         let mut all = FieldErrors::default();
-        (0..names.get().len()).filter_map(|index| one(Some(index)).err()).for_each(|errors| all.extend(errors));
+        (0..names.get().len())
+            .filter_map(|index| one(Some(index)).err())
+            .for_each(|errors| all.extend(errors));
         if all.0.is_empty() { first } else { all }
     });
     (filled, names.get())
@@ -155,7 +163,11 @@ pub fn members<T: DeserializeOwned>(object: &Map<String, Value>, reading: Readin
 /// The error of a name that nothing has.
 #[must_use]
 pub fn unknown_name(name: &str, known: &[&str]) -> FieldErrors {
-    let text = if known.is_empty() { "is unknown: there are none".to_owned() } else { format!("is unknown: there are {}", known.join(", ")) };
+    let text = if known.is_empty() {
+        "is unknown: there are none".to_owned()
+    } else {
+        format!("is unknown: there are {}", known.join(", "))
+    };
     FieldErrors::one(json::beginning(name), text)
 }
 
@@ -169,7 +181,12 @@ struct Fields<'a> {
 impl<'de> Deserializer<'de> for Fields<'_> {
     type Error = FieldErrors;
 
-    fn deserialize_struct<V: Visitor<'de>>(self, _: &'static str, names: &'static [&'static str], visitor: V) -> Result<V::Value, FieldErrors> {
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        names: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, FieldErrors> {
         self.names.set(names);
         let asked = match self.only {
             None => names,
@@ -205,7 +222,9 @@ impl<'de> MapAccess<'de> for FieldAccess<'_> {
         let name = self.names.next().copied().unwrap_or_default();
         let read = match (self.find)(name) {
             None => seed.deserialize(Missing),
-            Some(given) => json::check(&given.value).map_err(FieldErrors::custom).and_then(|()| seed.deserialize(given)),
+            Some(given) => {
+                json::check(&given.value).map_err(FieldErrors::custom).and_then(|()| seed.deserialize(given))
+            }
         };
         read.map_err(|errors| errors.inside(name))
     }
@@ -221,7 +240,11 @@ impl<'de> Deserializer<'de> for Missing {
         visitor.visit_none()
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'de>>(self, name: &'static str, visitor: V) -> Result<V::Value, FieldErrors> {
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, FieldErrors> {
         if name == CHANGE { visitor.visit_none() } else { self.deserialize_any(visitor) }
     }
 
@@ -237,7 +260,11 @@ impl<'de> Deserializer<'de> for Missing {
 
 /// What is wrong with a value of another kind than was asked for.
 fn another<'de, V: Visitor<'de>>(value: &Value, expected: &V) -> FieldErrors {
-    if value.is_null() { FieldErrors::custom(BLANK) } else { FieldErrors::invalid_type(Unexpected::Other("value"), expected) }
+    if value.is_null() {
+        FieldErrors::custom(BLANK)
+    } else {
+        FieldErrors::invalid_type(Unexpected::Other("value"), expected)
+    }
 }
 
 impl<'de> Deserializer<'de> for Given {
@@ -290,12 +317,21 @@ impl<'de> Deserializer<'de> for Given {
         if self.value.is_null() { visitor.visit_none() } else { visitor.visit_some(self) }
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, FieldErrors> {
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, FieldErrors> {
         visitor.visit_newtype_struct(self)
     }
 
     /// How a [`Given`] is read, and its value: that is how a document inside a parameter learns of both.
-    fn deserialize_tuple_struct<V: Visitor<'de>>(self, _: &'static str, _: usize, visitor: V) -> Result<V::Value, FieldErrors> {
+    fn deserialize_tuple_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: usize,
+        visitor: V,
+    ) -> Result<V::Value, FieldErrors> {
         visitor.visit_seq(Parts { lenient: Some(self.reading == Reading::Lenient), value: Some(self.value) })
     }
 
@@ -324,7 +360,10 @@ struct Items {
 
 impl<'de> SeqAccess<'de> for Items {
     type Error = FieldErrors;
-    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, FieldErrors> {
+    fn next_element_seed<T: DeserializeSeed<'de>>(
+        &mut self,
+        seed: T,
+    ) -> Result<Option<T::Value>, FieldErrors> {
         let Some((index, value)) = self.items.next() else { return Ok(None) };
         let item = seed.deserialize(Given { value, reading: self.reading });
         item.map(Some).map_err(|errors| errors.inside(&format!("[{index}]")))
@@ -338,7 +377,10 @@ struct Parts {
 
 impl<'de> SeqAccess<'de> for Parts {
     type Error = FieldErrors;
-    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, FieldErrors> {
+    fn next_element_seed<T: DeserializeSeed<'de>>(
+        &mut self,
+        seed: T,
+    ) -> Result<Option<T::Value>, FieldErrors> {
         if let Some(lenient) = self.lenient.take() {
             return seed.deserialize(IntoDeserializer::<FieldErrors>::into_deserializer(lenient)).map(Some);
         }
@@ -403,7 +445,10 @@ impl<'de, T: DeserializeOwned> Deserialize<'de> for Change<T> {
             fn visit_none<E>(self) -> Result<Change<T>, E> {
                 Ok(Change::Keep)
             }
-            fn visit_newtype_struct<D: Deserializer<'de>>(self, deserializer: D) -> Result<Change<T>, D::Error> {
+            fn visit_newtype_struct<D: Deserializer<'de>>(
+                self,
+                deserializer: D,
+            ) -> Result<Change<T>, D::Error> {
                 Option::deserialize(deserializer).map(Change::Set)
             }
         }

@@ -6,7 +6,7 @@ use std::{borrow::Cow, collections::HashSet};
 /// Levels of lists and objects inside a member of the outermost object.
 pub const MAX_DEPTH: usize = 32;
 
-/// How serde_json passes numbers and raw texts on inside; with the feature `arbitrary_precision` an object with such a
+/// How `serde_json` passes numbers and raw texts on inside; with the feature `arbitrary_precision` an object with such a
 /// name is taken for one of them, and the text in it is parsed again.
 const PRIVATE: &str = "$serde_json::private";
 
@@ -168,19 +168,26 @@ mod tests {
 
     fn spelled_anew(name: &str, choices: &[u8]) -> String {
         let units = name.chars().zip(choices.iter().cycle()).map(|(c, choice)| match (c, choice) {
-            ('"' | '\\', _) | (_, 1) => c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")).collect(),
+            ('"' | '\\', _) | (_, 1) => {
+                c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")).collect()
+            }
             _ => c.to_string(),
         });
         format!("\"{}\"", units.collect::<String>())
     }
 
     fn documents() -> impl Strategy<Value = Value> {
-        let leaf = prop_oneof![any::<String>().prop_map(Value::from), any::<i64>().prop_map(Value::from), Just(Value::Null)];
+        let leaf = prop_oneof![
+            any::<String>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            Just(Value::Null)
+        ];
         let leaf = leaf.prop_filter("a name of the parser's own", |v| !v.to_string().contains(PRIVATE));
         leaf.prop_recursive(4, 40, 6, |inner| {
             prop_oneof![
                 proptest::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
-                proptest::collection::btree_map("[^$]{0,8}", inner, 0..6).prop_map(|members| members.into_iter().collect()),
+                proptest::collection::btree_map("[^$]{0,8}", inner, 0..6)
+                    .prop_map(|members| members.into_iter().collect()),
             ]
         })
     }

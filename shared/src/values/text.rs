@@ -200,11 +200,16 @@ mod tests {
 
     #[test]
     fn read_strictly_each_json_type_is_itself_alone() {
-        for (value, is_text) in [(json!("a"), true), (json!(5), false), (json!(true), false), (json!(["a"]), false)] {
+        for (value, is_text) in
+            [(json!("a"), true), (json!(5), false), (json!(true), false), (json!(["a"]), false)]
+        {
             assert_eq!(read::<Line<5>>(value.clone(), Reading::Strict).is_ok(), is_text, "{value}");
         }
         assert_eq!(read::<Line<5>>(json!(5), Reading::Strict).unwrap_err(), "must be text");
-        assert_eq!(read::<Whole<1, 9>>(json!("5"), Reading::Strict).unwrap_err(), "must be a whole number from 1 to 9");
+        assert_eq!(
+            read::<Whole<1, 9>>(json!("5"), Reading::Strict).unwrap_err(),
+            "must be a whole number from 1 to 9"
+        );
         assert_eq!(read::<Whole<1, 9>>(json!(5), Reading::Strict), Ok(Whole(5)));
         assert_eq!(lenient::<Whole<1, 9>>(json!(" 5 ")), Ok(Whole(5)));
         for bad in [json!(0), json!(10), json!(1.5), json!("many"), json!([1])] {
