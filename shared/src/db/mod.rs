@@ -148,7 +148,7 @@ impl Db {
     /// Begin a transaction, for what one statement can't do. Dropped without a commit, it is rolled back.
     pub async fn begin(&mut self) -> Result<Transaction<'_>> {
         Ok(Transaction {
-            transaction: self.client.transaction().await?,
+            inner: self.client.transaction().await?,
             prepare: self.prepare,
             health: &self.health,
         })
