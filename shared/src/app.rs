@@ -6,7 +6,7 @@ use crate::{
     config::{self, Config, Cors},
     db::{Db, Pool},
     error::Code,
-    http::{self, cors},
+    http::{self, access_log, cors},
     logs,
     values::{Secret, UserId},
 };
@@ -249,7 +249,7 @@ where
 {
     let started = Instant::now();
     let app = app.for_request();
-    let (entry, origin) = (logs::Entry::of(&request), cors::origin(&request));
+    let (entry, origin) = (access_log::Entry::of(&request), cors::origin(&request));
     let run = AssertUnwindSafe(async { endpoint(app.clone(), request).await }).catch_unwind();
     let outcome = match tokio::time::timeout(TIME_LIMIT, run).await {
         Ok(Ok(outcome)) => outcome,

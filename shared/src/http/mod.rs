@@ -1,5 +1,6 @@
 //! The edge: requests in, responses out.
 
+pub(crate) mod access_log;
 mod body;
 pub(crate) mod cors;
 pub mod export;
