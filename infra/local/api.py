@@ -47,9 +47,11 @@ class Api:
     """API Gateway and Lambda's runtime interface by `cargo lambda watch`; Lambda's management of processes by us.
 
     cargo-lambda 1.9.2 would start the functions too, but with one cargo for each process, at its first request and again
-    at every change; what has ended stays dead, and requests for it wait for ever; and each process costs an inotify
-    instance with a watch on every directory below, target/ and .venv/ included, beyond the limits of many a Linux. Started
-    here, functions are up before the first request, come back when they end, and end with us.
+    at every change (cargo-lambda issue 444: requests at once wait for each other's compilation). What has ended stays dead,
+    and requests for it wait for ever; and each process costs an inotify instance with a watch on every directory below,
+    target/ and .venv/ included, beyond the limits of many a Linux. Started here, functions are up before the first
+    request, come back when they end, and end with us. To see whether a newer version needs this: `cargo lambda watch`,
+    `curl localhost:9000/health`, kill -9 the process `health`, and curl again.
 
     Either way its queue for a function holds 100 requests, and with one more waiting it answers nobody any more.
     """
