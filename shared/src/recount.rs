@@ -54,7 +54,23 @@ const RESPONSES: &str = "
     HAVING r.single AND r.deleted_at IS NULL AND count(p.id) <> 1 OR r.deleted_at IS NOT NULL AND count(p.id) > 0
         OR bool_or(q.survey_id <> r.survey_id)";
 
-const MEASURES: &str = "
+/// Seconds since 1970 of a text of RFC 3339, to the microsecond. By hand: PostgreSQL knows no year 0 and no offsets of 16 hours
+/// and more. Calendars repeat every 400 years.
+macro_rules! seconds {
+    ($text:literal) => {
+        concat!(
+            "(SELECT (make_date(found[1]::int + 400, found[2]::int, found[3]::int) - DATE '2370-01-01')::numeric * 86400
+                     + found[4]::int * 3600 + found[5]::int * 60 + found[6]::numeric
+                     - coalesce((found[7] || '1')::int * (found[8]::int * 3600 + found[9]::int * 60), 0)
+              FROM regexp_match(",
+            $text,
+            r", '^(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d(?:[.]\d{1,6})?)\d*(?:[Zz]|([+-])(\d\d):(\d\d))$') AS found)"
+        )
+    };
+}
+
+const MEASURES: &str = concat!(
+    "
     -- recount::measures
     SELECT format('answer %s: value %s, it is %s', p.id, value, measure) AS difference
     FROM replies p JOIN questions q ON q.id = p.question_id, LATERAL (SELECT p.reply #>> '{}' AS text) AS t, LATERAL (
@@ -62,19 +78,25 @@ const MEASURES: &str = "
             WHEN q.type IN ('number', 'scale', 'nps') THEN text::numeric
             WHEN q.type = 'date' THEN text::date - DATE '0001-01-01' + 1
             WHEN q.type = 'time' THEN extract(epoch FROM text::time)
-            WHEN q.type = 'datetime' THEN extract(epoch FROM regexp_replace(text, '([.]\\d{6})\\d+', '\\1')::timestamptz)
+            WHEN q.type = 'datetime' THEN ",
+    seconds!("text"),
+    "
         END AS measure
     ) AS m
-    WHERE value IS DISTINCT FROM measure";
+    WHERE value IS DISTINCT FROM measure"
+);
 
-const COUNTERS: &str = "
+const COUNTERS: &str = concat!(
+    "
     -- recount::counters
     WITH answers AS (
         SELECT q.id AS question_id, q.type, r.single, p.reply, p.reply #>> '{}' AS text,
                (s.created_at AT TIME ZONE 'UTC')::date AS made,
                CASE q.type
                    WHEN 'date' THEN (p.reply #>> '{}')::date
-                   WHEN 'datetime' THEN (regexp_replace(p.reply #>> '{}', '([.]\\d{6})\\d+', '\\1')::timestamptz AT TIME ZONE 'UTC')::date
+                   WHEN 'datetime' THEN DATE '1970-01-01' + floor(",
+    seconds!("p.reply #>> '{}'"),
+    " / 86400)::int
                END AS day
         FROM replies p JOIN responses r ON r.id = p.response_id JOIN questions q ON q.id = p.question_id
         JOIN surveys s ON s.id = q.survey_id
@@ -117,7 +139,7 @@ const COUNTERS: &str = "
                    ELSE 'year'
                END,
                CASE
-                   WHEN day BETWEEN made - 366 AND made + 3653 THEN day::text
+                   WHEN day BETWEEN made - 366 AND made + 3653 THEN to_char(day, 'YYYY-MM-DD')
                    WHEN day BETWEEN DATE '1900-01-01' AND DATE '2199-12-31' THEN extract(year FROM day)::text
                    ELSE ''
                END, 0
@@ -130,8 +152,9 @@ const COUNTERS: &str = "
         SELECT question_id, kind, part, sum(n) AS n, sum(total) AS total FROM question_counters
         GROUP BY question_id, kind, part
     )
-    SELECT format('question %s: %s %L %s (total %s), there are %s (%s)', question_id, kind, part,
+    SELECT format('question %s: %s %s %s (total %s), there are %s (%s)', question_id, kind, to_json(part),
                   coalesce(c.n, 0), coalesce(c.total, 0), coalesce(s.n, 0), coalesce(s.total, 0)) AS difference
     FROM stored s FULL JOIN counted c USING (question_id, kind, part)
     WHERE (coalesce(c.n, 0), coalesce(c.total, 0)) <> (coalesce(s.n, 0), coalesce(s.total, 0))
-    ORDER BY question_id, kind, part";
+    ORDER BY question_id, kind, part"
+);

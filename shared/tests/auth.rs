@@ -5,13 +5,18 @@
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use chrono::{TimeDelta, Utc};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use serde::Deserialize as _;
 use serde_json::{Value, json};
 use shared::{
-    App, Error, Reply, Request, Result,
-    auth::{Keys, Kind, Reader},
+    App, Error, PublicApp, Request, Response, Result,
+    accounts::{Bearer, Keys, Kind, Viewer, revoked_tokens},
     config::JwtSecret,
-    http, revoked_tokens, surveys,
-    testing::{Call, Response, SECRET, TestApp, User, get, post},
+    http, surveys,
+    testing::{self, Call, SECRET, TestApp, User, get, post},
+    values::{
+        Moment, UserId,
+        fields::{Given, Reading},
+    },
 };
 
 const OTHER_SECRET: &str = "another key, which is as long as the first";
@@ -20,15 +25,19 @@ const ISSUER: &str = "The token is of another issuer";
 const PLAIN: &str = r#"Bearer realm="canvass""#;
 const INVALID: &str = r#"Bearer realm="canvass", error="invalid_token""#;
 
+fn given(value: Value) -> Given {
+    Given { value, reading: Reading::Strict }
+}
+
 /// Writes for whoever has an access token.
-async fn write(app: App, request: Request) -> Result<Reply> {
+async fn write(app: App, request: Request) -> Result<Response> {
     let (db, caller) = app.authenticated(&request).await?;
     let survey = surveys::NewSurvey {
-        name: serde_json::from_value(json!("pets")).unwrap(),
-        description: None,
+        name: surveys::Name::deserialize(given(json!("pets"))).unwrap(),
+        description: String::new(),
         is_active: true,
         opens: None,
-        due: serde_json::from_value(json!("2030-01-01")).unwrap(),
+        due: Moment::deserialize(given(json!("2030-01-01"))).unwrap(),
         visibility: surveys::Visibility::Public,
         public_stats: false,
         response_limit: None,
@@ -39,34 +48,34 @@ async fn write(app: App, request: Request) -> Result<Reply> {
 }
 
 /// Writes for whoever has a refresh token.
-async fn revoke(app: App, request: Request) -> Result<Reply> {
+async fn revoke(app: App, request: Request) -> Result<Response> {
     let (db, refresher) = app.refreshing(&request).await?;
     revoked_tokens::insert(&db, &refresher).await?;
     whose(&refresher)
 }
 
 /// Who reads, or why that is not known.
-async fn recognize(app: App, request: Request) -> Result<Reply> {
-    let (_, reader) = app.recognized(&request).await?;
-    http::ok(&match &reader {
-        Reader::Known(caller) => json!({ "caller": caller.username }),
-        Reader::Anyone(refusal) => json!({ "code": refusal.code(), "message": refusal.to_string() }),
+async fn recognize(app: App, request: Request) -> Result<Response> {
+    let (_, viewer) = app.viewer(&request).await?;
+    http::ok(&match &viewer {
+        Viewer::Caller(caller) => json!({ "caller": caller.username }),
+        Viewer::Anyone(refusal) => json!({ "code": refusal.code(), "message": refusal.to_string() }),
     })
 }
 
 /// Finds nothing, whoever reads.
-async fn find_nothing(app: App, request: Request) -> Result<Reply> {
-    let (_, reader) = app.recognized(&request).await?;
-    Err(reader.explain(Error::NotFound("There is nothing here".into())))
+async fn find_nothing(app: App, request: Request) -> Result<Response> {
+    let (_, viewer) = app.viewer(&request).await?;
+    Err(viewer.prefer_token_error(Error::NotFound("There is nothing here".into())))
 }
 
 /// Finds what nobody may read.
-async fn find_forbidden(app: App, request: Request) -> Result<Reply> {
-    let (_, reader) = app.recognized(&request).await?;
-    Err(reader.explain(Error::Forbidden("no".to_owned())))
+async fn find_forbidden(app: App, request: Request) -> Result<Response> {
+    let (_, viewer) = app.viewer(&request).await?;
+    Err(viewer.prefer_token_error(Error::Forbidden("no".to_owned())))
 }
 
-fn whose(bearer: &shared::auth::Bearer) -> Result<Reply> {
+fn whose(bearer: &Bearer) -> Result<Response> {
     http::ok(&json!({"id": bearer.user, "username": bearer.username}))
 }
 
@@ -210,7 +219,7 @@ fn with_token(call: Call, case: &Case) -> Call {
     if let Some(value) = &case.1 { call.header("authorization", value) } else { call }
 }
 
-fn assert_refused(answer: &Response, (name, _, code, message, challenge): &Case) {
+fn assert_refused(answer: &testing::Response, (name, _, code, message, challenge): &Case) {
     assert_eq!(
         (answer.status, &answer.body["code"], &answer.body["message"], answer.header("www-authenticate")),
         (401, &json!(code), &json!(message), *challenge),
@@ -225,18 +234,18 @@ async fn no_bad_token_writes_anything() {
     let test = TestApp::new().await;
     let ada = test.user("ada").await;
     for case in bad_tokens(&test, Kind::Access, &ada) {
-        assert_refused(&test.call(write, with_token(post("/").json(json!({})), &case)).await, &case);
+        assert_refused(&test.call_unlisted(write, with_token(post("/").json(json!({})), &case)).await, &case);
     }
     for case in bad_tokens(&test, Kind::Refresh, &ada) {
-        assert_refused(&test.call(revoke, with_token(post("/"), &case)).await, &case);
+        assert_refused(&test.call_unlisted(revoke, with_token(post("/"), &case)).await, &case);
     }
     assert_eq!((test.count("surveys").await, test.count("revoked_tokens").await), (0, 0));
     // The cases differ from good tokens in what they are about only.
     let (access, refresh) = (claims("access", &ada), claims("refresh", &ada));
     let expected = json!({"id": ada.id, "username": "ada"});
-    let answer = test.call(write, post("/").bearer(&signed(&header(), &access, SECRET))).await;
+    let answer = test.call_unlisted(write, post("/").bearer(&signed(&header(), &access, SECRET))).await;
     assert_eq!(answer.body, expected);
-    let answer = test.call(revoke, post("/").bearer(&signed(&header(), &refresh, SECRET))).await;
+    let answer = test.call_unlisted(revoke, post("/").bearer(&signed(&header(), &refresh, SECRET))).await;
     assert_eq!(answer.body, expected);
 }
 
@@ -245,11 +254,14 @@ async fn where_a_token_is_not_needed_a_bad_one_makes_its_bearer_anyone() {
     let test = TestApp::new().await;
     let ada = test.user("ada").await;
     for case in bad_tokens(&test, Kind::Access, &ada) {
-        let answer = test.call(recognize, with_token(get("/"), &case)).await;
+        let answer = test.call_unlisted(recognize, with_token(get("/"), &case)).await;
         let (name, _, code, message, _) = case;
         assert_eq!((answer.status, answer.body), (200, json!({"code": code, "message": message})), "{name}");
     }
-    assert_eq!(test.call(recognize, get("/").bearer(&ada.access)).await.body, json!({"caller": "ada"}));
+    assert_eq!(
+        test.call_unlisted(recognize, get("/").bearer(&ada.access)).await.body,
+        json!({"caller": "ada"})
+    );
 }
 
 #[tokio::test]
@@ -257,17 +269,17 @@ async fn whoever_finds_nothing_because_of_a_bad_token_is_told_of_the_token() {
     let test = TestApp::new().await;
     let ada = test.user("ada").await;
     for case in bad_tokens(&test, Kind::Access, &ada) {
-        let answer = test.call(find_nothing, with_token(get("/"), &case)).await;
+        let answer = test.call_unlisted(find_nothing, with_token(get("/"), &case)).await;
         if case.2 == "missing_token" {
             answer.assert_problem(404, "not_found", "There is nothing here");
         } else {
             assert_refused(&answer, &case);
         }
         // Other failures have nothing to do with the token.
-        let answer = test.call(find_forbidden, with_token(get("/"), &case)).await;
+        let answer = test.call_unlisted(find_forbidden, with_token(get("/"), &case)).await;
         answer.assert_problem(403, "forbidden", "no");
     }
-    let answer = test.call(find_nothing, get("/").bearer(&ada.access)).await;
+    let answer = test.call_unlisted(find_nothing, get("/").bearer(&ada.access)).await;
     answer.assert_problem(404, "not_found", "There is nothing here");
     // Of what only the database knows, too.
     test.db()
@@ -275,11 +287,11 @@ async fn whoever_finds_nothing_because_of_a_bad_token_is_told_of_the_token() {
         .rows("INSERT INTO revoked_tokens VALUES ($1, now() + interval '1 hour')", &[&jti(&ada.access)])
         .await
         .unwrap();
-    let answer = test.call(find_nothing, get("/").bearer(&ada.access)).await;
+    let answer = test.call_unlisted(find_nothing, get("/").bearer(&ada.access)).await;
     answer.assert_problem(401, "revoked_token", "Token has been revoked");
     test.db().await.rows("DELETE FROM revoked_tokens", &[]).await.unwrap();
     test.db().await.rows("DELETE FROM users", &[]).await.unwrap();
-    let answer = test.call(find_nothing, get("/").bearer(&ada.access)).await;
+    let answer = test.call_unlisted(find_nothing, get("/").bearer(&ada.access)).await;
     answer.assert_problem(401, "deleted_user", "The user of this token doesn't exist");
 }
 
@@ -289,15 +301,15 @@ async fn a_bad_token_costs_no_connection() {
     let ada = test.user("ada").await;
     let mut unreachable = test.config();
     unreachable.database = "postgresql://nobody@%2Fnonexistent/none".parse().unwrap();
-    test.app = App::new(&unreachable, Some(Keys::new(&SECRET.parse().unwrap()).unwrap())).unwrap();
+    test.app = App::new(PublicApp::new(&unreachable).unwrap(), Keys::new(&SECRET.parse().unwrap()).unwrap());
     for case in bad_tokens(&test, Kind::Access, &ada) {
-        assert_refused(&test.call(write, with_token(post("/"), &case)).await, &case);
+        assert_refused(&test.call_unlisted(write, with_token(post("/"), &case)).await, &case);
     }
     for case in bad_tokens(&test, Kind::Refresh, &ada) {
-        assert_refused(&test.call(revoke, with_token(post("/"), &case)).await, &case);
+        assert_refused(&test.call_unlisted(revoke, with_token(post("/"), &case)).await, &case);
     }
-    assert_eq!(test.call(write, post("/").bearer(&ada.access)).await.status, 503);
-    assert_eq!(test.call(revoke, post("/").bearer(&ada.refresh)).await.status, 503);
+    assert_eq!(test.call_unlisted(write, post("/").bearer(&ada.access)).await.status, 503);
+    assert_eq!(test.call_unlisted(revoke, post("/").bearer(&ada.refresh)).await.status, 503);
 }
 
 #[tokio::test]
@@ -306,10 +318,10 @@ async fn a_deleted_users_tokens_are_dead_even_when_the_name_is_taken_again() {
     let ada = test.user("ada").await;
     test.db().await.rows("DELETE FROM users", &[]).await.unwrap();
     test.user("ada").await;
-    let answer = test.call(write, post("/").bearer(&ada.access)).await;
+    let answer = test.call_unlisted(write, post("/").bearer(&ada.access)).await;
     answer.assert_problem(401, "deleted_user", "The user of this token doesn't exist");
     assert_eq!(answer.header("www-authenticate"), INVALID);
-    let answer = test.call(revoke, post("/").bearer(&ada.refresh)).await;
+    let answer = test.call_unlisted(revoke, post("/").bearer(&ada.refresh)).await;
     answer.assert_problem(401, "deleted_user", "The user of this token doesn't exist");
     assert_eq!(answer.header("www-authenticate"), INVALID);
     assert_eq!((test.count("surveys").await, test.count("revoked_tokens").await), (0, 0));
@@ -320,12 +332,12 @@ async fn a_revoked_token_is_dead_and_the_others_of_its_user_live() {
     let test = TestApp::new().await;
     let ada = test.user("ada").await;
     let second = test.token_of(Utc::now(), Kind::Refresh, &ada);
-    assert_eq!(test.call(revoke, post("/").bearer(&ada.refresh)).await.status, 200);
-    let answer = test.call(revoke, post("/").bearer(&ada.refresh)).await;
+    assert_eq!(test.call_unlisted(revoke, post("/").bearer(&ada.refresh)).await.status, 200);
+    let answer = test.call_unlisted(revoke, post("/").bearer(&ada.refresh)).await;
     answer.assert_problem(401, "revoked_token", "Token has been revoked");
     assert_eq!(answer.header("www-authenticate"), INVALID);
-    assert_eq!(test.call(revoke, post("/").bearer(&second)).await.status, 200);
-    assert_eq!(test.call(write, post("/").bearer(&ada.access)).await.status, 200);
+    assert_eq!(test.call_unlisted(revoke, post("/").bearer(&second)).await.status, 200);
+    assert_eq!(test.call_unlisted(write, post("/").bearer(&ada.access)).await.status, 200);
 }
 
 #[tokio::test]
@@ -336,7 +348,7 @@ async fn clocks_may_differ_by_seconds() {
     for (claim, moment) in [("exp", now - 1), ("nbf", now + 3)] {
         let mut claims = claims("access", &ada);
         claims[claim] = json!(moment);
-        let answer = test.call(write, post("/").bearer(&signed(&header(), &claims, SECRET))).await;
+        let answer = test.call_unlisted(write, post("/").bearer(&signed(&header(), &claims, SECRET))).await;
         assert_eq!(answer.status, 200, "{claim}: {}", answer.body);
     }
 }
@@ -346,14 +358,14 @@ async fn a_renamed_users_token_acts_under_the_new_name() {
     let test = TestApp::new().await;
     let ada = test.user("ada").await;
     test.db().await.rows("UPDATE users SET username = 'lovelace'", &[]).await.unwrap();
-    let answer = test.call(write, post("/").bearer(&ada.access)).await;
+    let answer = test.call_unlisted(write, post("/").bearer(&ada.access)).await;
     assert_eq!(answer.body["username"], "lovelace");
 }
 
 #[test]
 fn a_token_says_who_which_kind_and_until_when() {
     let keys = Keys::new(&SECRET.parse().unwrap()).unwrap();
-    let user = uuid::Uuid::now_v7();
+    let user = UserId::new();
     let before = Utc::now().timestamp();
     let mut seen = std::collections::HashSet::new();
     for (kind, name, lifetime) in [(Kind::Access, "access", 900), (Kind::Refresh, "refresh", 2_592_000)] {
@@ -394,8 +406,8 @@ async fn a_key_is_replaced_without_logging_anybody_out() {
     assert_eq!(decoded(&new, 0)["kid"], "k2");
     // Who, by each of the three: the old token, the new one.
     for (test, old_status, new_status) in [(&before, 200, 401), (&during, 200, 200), (&after, 401, 200)] {
-        let old = test.call(write, post("/").bearer(&ada.access)).await;
-        let new = test.call(write, post("/").bearer(&new)).await;
+        let old = test.call_unlisted(write, post("/").bearer(&ada.access)).await;
+        let new = test.call_unlisted(write, post("/").bearer(&new)).await;
         assert_eq!((old.status, new.status), (old_status, new_status));
         for refused in [old, new].iter().filter(|answer| answer.status != 200) {
             refused.assert_problem(401, "invalid_token", "Signature verification failed");
@@ -413,7 +425,7 @@ async fn a_kid_is_good_with_its_own_key_only() {
     {
         let header = Header { kid: Some(kid.to_owned()), ..header() };
         let token = signed(&header, &claims("access", &ada), secret);
-        assert_eq!(test.call(write, post("/").bearer(&token)).await.status, status, "{kid}");
+        assert_eq!(test.call_unlisted(write, post("/").bearer(&token)).await.status, status, "{kid}");
     }
 }
 

@@ -4,30 +4,32 @@
 
 use serde_json::{Value, json};
 use shared::{
-    auth::Reader,
+    accounts::Viewer,
     responses, results,
     testing::{TestApp, TestSurvey, User, Uuid},
+    values::{ResponseId, SurveyId},
 };
 
 async fn stats(test: &TestApp, owner: &User, survey: Uuid) -> Value {
-    let owner = Reader::Known(test.caller(owner).await);
-    serde_json::to_value(results::stats(&test.db().await, &owner, survey).await.unwrap()).unwrap()
+    let owner = Viewer::Caller(test.caller(owner).await);
+    serde_json::to_value(results::stats(&test.db().await, &owner, SurveyId(survey)).await.unwrap()).unwrap()
 }
 
 /// The summary of the only question of a survey, after these replies to it.
 async fn summary(r#type: &str, definition: Value, replies: &[Value]) -> Value {
     let test = TestApp::new().await;
     let ada = test.user("ada").await;
-    let form = test.form(&ada, json!([{"type": r#type, "replyContent": definition}])).await;
+    let questions = json!([{"type": r#type, "replyContent": definition}]);
+    let survey = test.survey(&ada).made("2030-06-15T12:00:00Z").questions(questions).await;
     for (index, reply) in replies.iter().enumerate() {
         // Whole responses and single replies count the same.
         if index % 2 == 0 {
-            test.response(form.id, form.answers([reply.clone()])).await;
+            test.response(survey.id, survey.answers([reply.clone()])).await;
         } else {
-            test.reply(form.questions[0], reply.clone()).await;
+            test.reply(survey.questions[0], reply.clone()).await;
         }
     }
-    let stats = stats(&test, &ada, form.id).await;
+    let stats = stats(&test, &ada, survey.id).await;
     assert_eq!((&stats[0]["votes"], &stats[0]["answers"]), (&json!(replies.len()), &json!(replies)));
     test.assert_counted().await;
     stats[0]["summary"].clone()
@@ -35,7 +37,7 @@ async fn summary(r#type: &str, definition: Value, replies: &[Value]) -> Value {
 
 async fn delete(test: &TestApp, owner: &User, survey: Uuid, response: Uuid) {
     let owner = test.caller(owner).await;
-    responses::delete(&test.db().await, &owner, survey, response).await.unwrap();
+    responses::delete(&test.db().await, &owner, SurveyId(survey), ResponseId(response)).await.unwrap();
 }
 
 /// A number as it is written.
@@ -78,7 +80,12 @@ async fn nothing_has_no_share_and_no_mean() {
     assert_eq!(summary("number", json!({}), &[]).await, none);
     let nps = summary("nps", json!({}), &[]).await;
     assert_eq!((&nps["mean"], &nps["score"], &nps["promoters"]), (&json!(null), &json!(null), &json!(0)));
-    assert_eq!(summary("date", json!({}), &[]).await, json!({"min": null, "max": null, "days": []}));
+    let none = json!({
+        "min": null, "max": null, "days": [], "years": [], "earlier": 0, "later": 0, "notShown": 0,
+    });
+    for r#type in ["date", "datetime"] {
+        assert_eq!(summary(r#type, json!({}), &[]).await, none);
+    }
     let matrix = summary("matrix", json!({"rows": ["r"], "columns": ["x"]}), &[]).await;
     let cell = json!({"column": "x", "count": 0, "share": null});
     assert_eq!(matrix, json!({"rows": [{"row": "r", "count": 0, "retired": false, "cells": [cell]}]}));
@@ -172,6 +179,7 @@ async fn days_and_hours_are_counted_in_their_order() {
             "min": "2029-12-31",
             "max": "2030-02-01",
             "days": [{"day": "2029-12-31", "count": 1}, {"day": "2030-02-01", "count": 2}],
+            "years": [], "earlier": 0, "later": 0, "notShown": 0,
         })
     );
     let hours = [json!("18:30:30"), json!("08:59"), json!("18:00")];
@@ -189,8 +197,49 @@ async fn days_and_hours_are_counted_in_their_order() {
         json!({
             "min": "0001-01-01T00:00:00Z",
             "max": "2030-02-01T00:30:00.500Z",
-            "days": [{"day": "0001-01-01", "count": 1}, {"day": "2030-02-01", "count": 1}],
+            "days": [{"day": "2030-02-01", "count": 1}],
+            "years": [], "earlier": 1, "later": 0, "notShown": 0,
         })
+    );
+}
+
+#[tokio::test]
+async fn days_far_from_the_day_the_survey_was_made_are_counted_by_their_year() {
+    // Made on 2030-06-15: from a year before to ten years after, each day by itself.
+    let days = [
+        "2029-06-14",
+        "2029-06-13",
+        "2040-06-15",
+        "2040-06-16",
+        "1900-01-01",
+        "1899-12-31",
+        "0001-01-01",
+        "2199-12-31",
+        "2200-01-01",
+        "9999-12-31",
+        "1987-03-05",
+        "1987-12-31",
+    ];
+    let expected = |least: &str, greatest: &str| {
+        json!({
+            "min": least, "max": greatest,
+            "days": [{"day": "2029-06-14", "count": 1}, {"day": "2040-06-15", "count": 1}],
+            "years": [
+                {"year": 1900, "count": 1}, {"year": 1987, "count": 2}, {"year": 2029, "count": 1},
+                {"year": 2040, "count": 1}, {"year": 2199, "count": 1},
+            ],
+            "earlier": 2, "later": 2, "notShown": 0,
+        })
+    };
+    assert_eq!(
+        summary("date", json!({}), &days.map(|day| json!(day))).await,
+        expected("0001-01-01", "9999-12-31")
+    );
+    // Of a moment it is the day in UTC.
+    let moments = days.map(|day| json!(format!("{day}T00:00:00Z")));
+    assert_eq!(
+        summary("datetime", json!({}), &moments).await,
+        expected("0001-01-01T00:00:00Z", "9999-12-31T00:00:00Z")
     );
 }
 
@@ -222,12 +271,12 @@ async fn numbers_are_exact_and_stand_in_a_histogram() {
 async fn a_tenth_a_thousand_times_is_a_hundred() {
     let test = TestApp::new().await;
     let ada = test.user("ada").await;
-    let form = test.form(&ada, json!(vec![json!({"type": "number"}); 100])).await;
-    let answers: Value = form.questions.iter().map(|id| (id.to_string(), number("0.1"))).collect();
+    let survey = test.survey(&ada).questions(json!(vec![json!({"type": "number"}); 100])).await;
+    let answers: Value = survey.questions.iter().map(|id| (id.to_string(), number("0.1"))).collect();
     for _ in 0..10 {
-        test.response(form.id, answers.clone()).await;
+        test.response(survey.id, answers.clone()).await;
     }
-    let stats = stats(&test, &ada, form.id).await;
+    let stats = stats(&test, &ada, survey.id).await;
     for question in stats.as_array().unwrap() {
         assert_eq!((&question["summary"]["sum"], &question["summary"]["mean"]), (&json!(1), &number("0.1")));
     }
@@ -237,25 +286,23 @@ async fn a_tenth_a_thousand_times_is_a_hundred() {
 async fn the_results_forget_what_was_deleted_the_extremes_too() {
     let test = TestApp::new().await;
     let ada = test.user("ada").await;
-    let form = test
-        .form(
-            &ada,
-            json!([
-                {"type": "number"},
-                {"type": "date"},
-                {"type": "nps"},
-                {"type": "ranking", "replyContent": ["a", "b"]},
-                {"type": "multi_choice", "replyContent": {"options": ["a", "b"], "other": true}},
-                {"type": "matrix", "replyContent": {"rows": ["r"], "columns": ["x"]}},
-                {"type": "time"},
-                {"type": "boolean"},
-                {"type": "short_text"},
-                {"type": "colour"},
-            ]),
-        )
+    let survey = test
+        .survey(&ada)
+        .questions(json!([
+            {"type": "number"},
+            {"type": "date"},
+            {"type": "nps"},
+            {"type": "ranking", "replyContent": ["a", "b"]},
+            {"type": "multi_choice", "replyContent": {"options": ["a", "b"], "other": true}},
+            {"type": "matrix", "replyContent": {"rows": ["r"], "columns": ["x"]}},
+            {"type": "time"},
+            {"type": "boolean"},
+            {"type": "short_text"},
+            {"type": "colour"},
+        ]))
         .await;
-    let answers = |n: i64, form: &TestSurvey| {
-        form.answers([
+    let answers = |n: i64, survey: &TestSurvey| {
+        survey.answers([
             json!(n),
             json!(format!("2030-01-{:02}", n + 11)),
             json!(n % 11),
@@ -268,30 +315,30 @@ async fn the_results_forget_what_was_deleted_the_extremes_too() {
             json!({"n": n}),
         ])
     };
-    let nothing = stats(&test, &ada, form.id).await;
+    let nothing = stats(&test, &ada, survey.id).await;
     for n in [2, 5] {
-        test.response(form.id, answers(n, &form)).await;
+        test.response(survey.id, answers(n, &survey)).await;
     }
-    let before = stats(&test, &ada, form.id).await;
+    let before = stats(&test, &ada, survey.id).await;
     let mut more = Vec::new();
     for n in [0, 9, 4, 3, 9] {
-        more.push(test.response(form.id, answers(n, &form)).await);
+        more.push(test.response(survey.id, answers(n, &survey)).await);
     }
-    let number = &stats(&test, &ada, form.id).await[0]["summary"];
+    let number = &stats(&test, &ada, survey.id).await[0]["summary"];
     assert_eq!((&number["min"], &number["max"], &number["count"]), (&json!(0), &json!(9), &json!(7)));
     for id in more {
-        delete(&test, &ada, form.id, id).await;
+        delete(&test, &ada, survey.id, id).await;
     }
-    assert_eq!(stats(&test, &ada, form.id).await, before);
+    assert_eq!(stats(&test, &ada, survey.id).await, before);
     assert_eq!(before[0]["summary"]["max"], 5);
     test.assert_counted().await;
-    let sql = "SELECT id FROM responses";
+    let sql = "SELECT id FROM responses WHERE deleted_at IS NULL";
     let ids: Vec<Uuid> =
         test.db().await.rows(sql, &[]).await.unwrap().iter().map(|row| row.get("id")).collect();
     for id in ids {
-        delete(&test, &ada, form.id, id).await;
+        delete(&test, &ada, survey.id, id).await;
     }
-    assert_eq!(stats(&test, &ada, form.id).await, nothing);
+    assert_eq!(stats(&test, &ada, survey.id).await, nothing);
     test.assert_counted().await;
 }
 
@@ -299,13 +346,13 @@ async fn the_results_forget_what_was_deleted_the_extremes_too() {
 async fn a_deleted_single_reply_is_forgotten_as_well() {
     let test = TestApp::new().await;
     let ada = test.user("ada").await;
-    let form = test.form(&ada, json!([{"type": "number"}, {"type": "colour"}])).await;
-    let before = stats(&test, &ada, form.id).await;
+    let survey = test.survey(&ada).questions(json!([{"type": "number"}, {"type": "colour"}])).await;
+    let before = stats(&test, &ada, survey.id).await;
     for (question, reply) in [(0, json!(7)), (1, json!("red"))] {
-        let id = test.reply(form.questions[question], reply).await;
-        assert_ne!(stats(&test, &ada, form.id).await, before);
-        delete(&test, &ada, form.id, id).await;
-        assert_eq!(stats(&test, &ada, form.id).await, before);
+        let id = test.reply(survey.questions[question], reply).await;
+        assert_ne!(stats(&test, &ada, survey.id).await, before);
+        delete(&test, &ada, survey.id, id).await;
+        assert_eq!(stats(&test, &ada, survey.id).await, before);
     }
     test.assert_counted().await;
 }
@@ -314,12 +361,12 @@ async fn a_deleted_single_reply_is_forgotten_as_well() {
 async fn what_was_answered_on_a_wider_scale_is_still_shown() {
     let test = TestApp::new().await;
     let ada = test.user("ada").await;
-    let form = test.form(&ada, json!([{"type": "scale", "replyContent": {"max": 9}}])).await;
-    test.response(form.id, form.answers([json!(8)])).await;
+    let survey = test.survey(&ada).questions(json!([{"type": "scale", "replyContent": {"max": 9}}])).await;
+    test.response(survey.id, survey.answers([json!(8)])).await;
     let db = test.db().await;
     db.rows("UPDATE questions SET reply_content = '{\"min\": 2, \"max\": 3}'", &[]).await.unwrap();
     drop(db);
-    let summary = &stats(&test, &ada, form.id).await[0]["summary"];
+    let summary = &stats(&test, &ada, survey.id).await[0]["summary"];
     let values: Vec<_> = summary["values"].as_array().unwrap().iter().map(|v| v["value"].clone()).collect();
     assert_eq!(values, [2, 3, 4, 5, 6, 7, 8].map(|n| json!(n)));
     assert_eq!((&summary["values"][6]["count"], &summary["mean"]), (&json!(1), &json!(8)));
@@ -340,15 +387,19 @@ async fn count(test: &TestApp, question: Uuid, kind: &str, parts: &str) {
 async fn thousands_of_days_leave_the_votes_and_the_newest_days_exact() {
     let test = TestApp::new().await;
     let ada = test.user("ada").await;
-    let form = test.form(&ada, json!([{"type": "date"}])).await;
+    let survey = test.survey(&ada).questions(json!([{"type": "date"}])).await;
     let days = "(SELECT to_char(date '2000-01-01' + n, 'YYYY-MM-DD') AS part FROM generate_series(0, 4999) AS n) AS days";
-    count(&test, form.questions[0], "day", days).await;
-    let stats = stats(&test, &ada, form.id).await;
-    assert_eq!(stats[0]["votes"], 5000 * 16);
-    let days = stats[0]["summary"]["days"].as_array().unwrap();
-    assert!(days.len() >= 600, "{}", days.len());
-    assert_eq!(days.last().unwrap()["day"], "2013-09-08");
-    assert!(days.iter().all(|day| day["count"] == 16), "{:?}", days.first());
+    count(&test, survey.question, "day", days).await;
+    // As many as there may be in the results of one survey, among that many questions.
+    for (questions, shown) in [(1, 5000), (25, 4000), (500, 200)] {
+        test.db().await.rows("UPDATE surveys SET question_count = $1", &[&questions]).await.unwrap();
+        let stats = stats(&test, &ada, survey.id).await;
+        assert_eq!(stats[0]["votes"], 5000 * 16);
+        let days = stats[0]["summary"]["days"].as_array().unwrap();
+        assert_eq!((days.len(), &days[shown - 1]["day"]), (shown, &json!("2013-09-08")));
+        assert!(days.iter().all(|day| day["count"] == 16), "{:?}", days.first());
+        assert_eq!(stats[0]["summary"]["notShown"], (5000 - shown) * 16);
+    }
 }
 
 #[tokio::test]
@@ -356,12 +407,14 @@ async fn every_cell_of_a_large_matrix_is_exact() {
     let test = TestApp::new().await;
     let ada = test.user("ada").await;
     let names: Vec<String> = (0..60).map(|n| format!("n{n}")).collect();
-    let form =
-        test.form(&ada, json!([{"type": "matrix", "replyContent": {"rows": names, "columns": names}}])).await;
+    let survey = test
+        .survey(&ada)
+        .questions(json!([{"type": "matrix", "replyContent": {"rows": names, "columns": names}}]))
+        .await;
     let cells = "(SELECT 'n' || r || coalesce(E'\\nn' || c, '') AS part FROM generate_series(0, 59) AS r,
                   (SELECT generate_series(0, 59) AS c UNION ALL SELECT NULL) AS columns) AS cells";
-    count(&test, form.questions[0], "cell", cells).await;
-    let stats = stats(&test, &ada, form.id).await;
+    count(&test, survey.questions[0], "cell", cells).await;
+    let stats = stats(&test, &ada, survey.id).await;
     for row in stats[0]["summary"]["rows"].as_array().unwrap() {
         assert_eq!(row["count"], 16);
         assert!(row["cells"].as_array().unwrap().iter().all(|cell| cell["count"] == 16), "{row}");

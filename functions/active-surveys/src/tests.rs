@@ -10,10 +10,12 @@ fn ids(body: &Value) -> Vec<Value> {
 async fn open_surveys_of_everybody_are_listed() {
     let test = TestApp::new().await;
     let (ada, bob) = (test.user("ada").await, test.user("bob").await);
-    let first = test.survey(&ada, "due_at = '9999-12-31 23:59:59Z', public_stats = true").await;
-    let with = "name = 'Żółw', opens_at = '2001-01-01 10:20:30.5Z', due_at = '2130-06-01Z', version = 7";
-    let second = test.survey(&bob, with).await;
-    test.limit(second.id, 12).await;
+    let first =
+        test.survey(&ada).due("9999-12-31T23:59:59Z").public_stats().made("2001-02-03T04:05:06.070809Z");
+    let first = first.await;
+    let second = test.survey(&bob).name("Żółw").desc("").questions(json!([])).limit(12);
+    let second = second.opens("2001-01-01T10:20:30.5Z").due("2130-06-01T00:00:00Z");
+    let second = second.made("2000-01-01T00:00:00Z").edited(7, "2000-06-01T00:00:00Z").await;
     for path in ["/surveys/active", "/activesurveys"] {
         let answer = test.call(active_surveys, get(path)).await;
         assert_eq!(answer.status, 200);
@@ -21,14 +23,16 @@ async fn open_surveys_of_everybody_are_listed() {
             answer.body,
             json!({"surveys": [
                 {
-                    "id": first.id, "name": "pets", "isActive": true, "dueDate": "9999-12-31T23:59:59Z",
-                    "subCount": 0, "desc": "About pets", "publicStats": true, "opensAt": null,
-                    "visibility": "public", "responseLimit": null, "version": 1,
+                    "id": first.id, "name": "pets", "state": "open", "isActive": true, "opensAt": null,
+                    "dueDate": "9999-12-31T23:59:59Z", "subCount": 0, "desc": "About pets", "visibility": "public",
+                    "publicStats": true, "responseLimit": null, "questionCount": 1, "version": 1,
+                    "createdAt": "2001-02-03T04:05:06.070809Z", "updatedAt": "2001-02-03T04:05:06.070809Z",
                 },
                 {
-                    "id": second.id, "name": "Żółw", "isActive": true, "dueDate": "2130-06-01T00:00:00Z",
-                    "subCount": 0, "desc": "About pets", "publicStats": false,
-                    "opensAt": "2001-01-01T10:20:30.500Z", "visibility": "public", "responseLimit": 12, "version": 7,
+                    "id": second.id, "name": "Żółw", "state": "open", "isActive": true,
+                    "opensAt": "2001-01-01T10:20:30.500Z", "dueDate": "2130-06-01T00:00:00Z", "subCount": 0, "desc": "",
+                    "visibility": "public", "publicStats": false, "responseLimit": 12, "questionCount": 0, "version": 7,
+                    "createdAt": "2000-01-01T00:00:00Z", "updatedAt": "2000-06-01T00:00:00Z",
                 },
             ]})
         );
@@ -36,10 +40,11 @@ async fn open_surveys_of_everybody_are_listed() {
 }
 
 #[tokio::test]
-async fn drafts_ended_future_and_unlisted_surveys_are_not() {
+async fn drafts_closed_future_and_unlisted_surveys_are_not() {
     let test = TestApp::new().await;
     let ada = test.user("ada").await;
     test.survey(&ada).draft().await;
+    test.survey(&ada).put_aside().await;
     test.survey(&ada).past_due().await;
     test.survey(&ada).scheduled().await;
     test.survey(&ada).unlisted().await;
@@ -47,6 +52,19 @@ async fn drafts_ended_future_and_unlisted_surveys_are_not() {
     // Not even to their owner.
     let answer = test.call(active_surveys, get("/surveys/active").bearer(&ada.access)).await;
     assert_eq!(ids(&answer.body), [json!(open.id)]);
+}
+
+#[tokio::test]
+async fn a_full_survey_is_listed_as_full_since_it_still_takes_single_replies() {
+    let test = TestApp::new().await;
+    let ada = test.user("ada").await;
+    let survey = test.survey(&ada).limit(1).await;
+    test.response(survey.id, survey.answers([json!("cat")])).await;
+    test.reply(survey.question, json!("dog")).await;
+    let answer = test.call(active_surveys, get("/surveys/active")).await;
+    let listed = &answer.body["surveys"][0];
+    assert_eq!((&listed["id"], &listed["state"]), (&json!(survey.id), &json!("full")));
+    assert_eq!((&listed["responseLimit"], &listed["subCount"]), (&json!(1), &json!(2)));
 }
 
 #[tokio::test]
@@ -63,12 +81,9 @@ async fn when_there_are_none_that_is_said() {
 async fn sub_count_is_the_most_replies_of_a_question() {
     let test = TestApp::new().await;
     let ada = test.user("ada").await;
-    let survey = test.survey(&ada).await;
-    let sql = "INSERT INTO questions
-               SELECT (jsonb_populate_record(q, jsonb_build_object('id', gen_random_uuid(), 'position', 1))).*
-               FROM questions q WHERE id = $1 RETURNING id";
-    let second = test.db().await.row(sql, &[&survey.question]).await.unwrap().get("id");
-    for question in [survey.question, second, survey.question, second, survey.question] {
+    let survey = test.survey(&ada).questions(json!([{"type": "x-pet"}, {"type": "x-pet"}])).await;
+    let (first, second) = (survey.questions[0], survey.questions[1]);
+    for question in [first, second, first, second, first] {
         test.reply(question, json!(1)).await;
     }
     assert_eq!(test.count("replies").await, 5);
@@ -112,13 +127,27 @@ async fn pages_are_complete_in_order_and_without_repetition() {
 #[tokio::test]
 async fn a_bad_limit_and_a_forged_cursor_are_faults() {
     let test = TestApp::new().await;
-    for limit in ["0", "1001", "abc"] {
-        let call = get("/surveys/active").query("limit", limit).query("after", "abc");
-        test.call(active_surveys, call).await.assert_invalid(json!({
-            "limit": "must be a whole number from 1 to 1000",
-            "after": "must be the `next` of an earlier answer",
-        }));
+    for path in ["/surveys/active", "/activesurveys"] {
+        for limit in ["0", "1001", "abc"] {
+            let call = get(path).query("limit", limit).query("after", "abc");
+            test.call(active_surveys, call).await.assert_invalid(json!({
+                "limit": "must be a whole number from 1 to 1000",
+                "after": "must be the `next` of an earlier answer",
+            }));
+        }
     }
+}
+
+#[tokio::test]
+async fn an_unknown_name_is_named_and_on_flaskforms_path_ignored() {
+    let test = TestApp::new().await;
+    let unknown = "is unknown: there are limit, after";
+    let call = get("/surveys/active").query("page", 2).query("limit", 0).json(json!({"Limit": 5}));
+    test.call(active_surveys, call).await.assert_invalid(json!({
+        "page": unknown, "Limit": unknown, "limit": "must be a whole number from 1 to 1000",
+    }));
+    let call = get("/activesurveys").query("page", 2).json(json!({"Limit": 5}));
+    assert_eq!(test.call(active_surveys, call).await.status, 200);
 }
 
 #[tokio::test]

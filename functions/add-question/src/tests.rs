@@ -1,11 +1,21 @@
 use super::add_question;
 use serde_json::{Value, json};
-use shared::testing::{Call, Survey, TestApp, User, post};
+use shared::testing::{Call, TestApp, TestSurvey, User, Uuid, post};
 use std::sync::Arc;
 
-fn question(owner: &User, survey: &Survey, content: &str) -> Call {
-    let body = json!({"content": content, "type": "text"});
-    post("/surveys/x/questions").path("idSurvey", survey.id).bearer(&owner.access).json(body)
+fn question(owner: &User, survey: &TestSurvey, content: &str) -> Call {
+    added(owner, survey.id, json!({"content": content, "type": "x-pet"}))
+}
+
+/// A question, as a body has it.
+fn added(owner: &User, survey: Uuid, body: Value) -> Call {
+    post("/surveys/x/questions").path("idSurvey", survey).bearer(&owner.access).json(body)
+}
+
+/// The same as flaskForms' clients may send it.
+fn flask_forms(owner: &User, survey: Uuid, mut body: Value) -> Call {
+    body["idSurvey"] = json!(survey);
+    post("/addquestion").bearer(&owner.access).json(body)
 }
 
 #[tokio::test]
@@ -77,8 +87,8 @@ async fn the_reply_content_is_kept_as_sent() {
         r#""Żółw 🐢\n\"""#,
     ];
     for sent in all {
-        let body = format!(r#"{{"content": "Why?", "type": "text", "replyContent": {sent}}}"#);
-        let call = post("/surveys/x/questions").path("idSurvey", survey.id).bearer(&ada.access).body(body);
+        let body = format!(r#"{{"content": "Why?", "type": "x-pet", "replyContent": {sent}}}"#);
+        let call = added(&ada, survey.id, json!({})).body(body);
         assert_eq!(test.call(add_question, call).await.status, 201, "{sent}");
         let sql = "SELECT reply_content::text FROM questions ORDER BY position DESC LIMIT 1";
         let stored: String = test.db().await.row(sql, &[]).await.unwrap().get("reply_content");
@@ -91,49 +101,88 @@ async fn a_question_may_be_required() {
     let test = TestApp::new().await;
     let ada = test.user("ada").await;
     let survey = test.survey(&ada).await;
-    let with = |required: Value| {
-        let body = json!({"content": "Why?", "type": "text", "required": required});
-        post("/surveys/x/questions").path("idSurvey", survey.id).bearer(&ada.access).json(body)
-    };
-    assert_eq!(test.call(add_question, with(json!(true))).await.status, 201);
-    assert_eq!(test.call(add_question, with(json!("False"))).await.status, 201);
-    let answer = test.call(add_question, with(json!("perhaps"))).await;
+    let with = |required: Value| json!({"content": "Why?", "type": "x-pet", "required": required});
+    for required in [json!(true), json!(false), json!(null)] {
+        let answer = test.call(add_question, added(&ada, survey.id, with(required))).await;
+        assert_eq!(answer.status, 201);
+    }
+    // flaskForms' path takes its text, too.
+    for required in [json!("True"), json!(1), json!("False")] {
+        let answer = test.call(add_question, flask_forms(&ada, survey.id, with(required.clone()))).await;
+        assert_eq!(answer.status, 201);
+        let answer = test.call(add_question, added(&ada, survey.id, with(required))).await;
+        answer.assert_invalid(json!({"required": "must be true or false"}));
+    }
+    let answer = test.call(add_question, flask_forms(&ada, survey.id, with(json!("perhaps")))).await;
     answer.assert_invalid(json!({"required": "must be true or false"}));
     let sql = "SELECT array_agg(required ORDER BY position) AS required FROM questions";
     let row = test.db().await.row(sql, &[]).await.unwrap();
-    assert_eq!(row.get::<_, Vec<bool>>("required"), [false, true, false]);
+    assert_eq!(row.get::<_, Vec<bool>>("required"), [false, true, false, false, true, true, false]);
 }
 
 #[tokio::test]
-async fn the_rules_of_a_typed_question_are_checked() {
+async fn the_rules_of_a_typed_question_are_checked_and_faults_are_told_at_their_place() {
     let test = TestApp::new().await;
     let ada = test.user("ada").await;
     let survey = test.survey(&ada).await;
-    let with = |r#type: &str, rules: &Value| {
-        let body = json!({"content": "Why?", "type": r#type, "replyContent": rules});
-        post("/surveys/x/questions").path("idSurvey", survey.id).bearer(&ada.access).json(body)
-    };
+    let with =
+        |r#type: &str, rules: &Value| json!({"content": "Why?", "type": r#type, "replyContent": rules});
     let options = "must be a list of options, or an object with options";
-    for (r#type, rules, fault) in [
-        ("single_choice", json!(null), options),
-        ("multi_choice", json!("cat"), options),
-        ("ranking", json!(["cat", "cat"]), "options: \"cat\" is there twice"),
-        ("scale", json!({"min": 5, "max": 1}), "min: must be below max"),
-        ("nps", json!({"min": 1}), "min: this type has no rules"),
-        ("number", json!([1, 2]), "must be an object with the rules of a number"),
-        ("boolean", json!({"a": 1}), "a: this type has no rules"),
-        ("short_text", json!({"lines": 2}), "lines: unknown rule; there are minLength, maxLength, pattern"),
+    for (r#type, rules, faults) in [
+        ("single_choice", json!(null), json!({ "replyContent": options })),
+        ("multi_choice", json!("cat"), json!({ "replyContent": options })),
+        ("ranking", json!(["cat", "cat"]), json!({"replyContent[1]": r#""cat" is there twice"#})),
+        (
+            "multi_choice",
+            json!({"options": ["cat", {"value": []}, "dog"], "minSelections": "1", "min": 1}),
+            json!({
+                "replyContent.options[1].value": "must be a text, or an object with a value",
+                "replyContent.minSelections": "must be a whole number from 0 to 1000",
+                "replyContent.min": "is unknown: there are options, other, minSelections, maxSelections",
+            }),
+        ),
+        ("scale", json!({"min": 5, "max": 1}), json!({"replyContent.min": "must be below max"})),
+        (
+            "scale",
+            json!({"max": 101}),
+            json!({"replyContent.max": "must be a whole number from -100 to 100"}),
+        ),
+        ("nps", json!({"min": 1}), json!({"replyContent.min": "is unknown: there are none"})),
+        ("number", json!([1, 2]), json!({"replyContent": "must be an object with the rules of the type"})),
+        ("boolean", json!({"a": 1}), json!({"replyContent.a": "is unknown: there are none"})),
+        (
+            "short_text",
+            json!({"lines": 2}),
+            json!({"replyContent.lines": "is unknown: there are minLength, maxLength, pattern"}),
+        ),
+        (
+            "matrix",
+            json!({"rows": ["a", {"value": "b", "label": 7}], "columns": [["x"]]}),
+            json!({
+                "replyContent.rows[1].label": "must be text",
+                "replyContent.columns[0]": "must be a text, or an object with a value",
+            }),
+        ),
+        (
+            "date",
+            json!({"min": "2030-02-30", "max": 2030}),
+            json!({"replyContent.min": "must be a date like 2030-01-31", "replyContent.max": "must be text"}),
+        ),
     ] {
-        let answer = test.call(add_question, with(r#type, &rules)).await;
-        answer.assert_invalid(json!({ "replyContent": fault }));
+        for call in
+            [added(&ada, survey.id, with(r#type, &rules)), flask_forms(&ada, survey.id, with(r#type, &rules))]
+        {
+            test.call(add_question, call).await.assert_invalid(faults.clone());
+        }
         // To a type of the client's own they mean nothing.
-        assert_eq!(
-            test.call(add_question, with(&r#type.to_uppercase(), &rules)).await.status,
-            201,
-            "{rules}"
-        );
+        for call in [
+            added(&ada, survey.id, with(&format!("x-{type}"), &rules)),
+            flask_forms(&ada, survey.id, with(&r#type.to_uppercase(), &rules)),
+        ] {
+            assert_eq!(test.call(add_question, call).await.status, 201, "{rules}");
+        }
     }
-    assert_eq!(test.count("questions").await, 9);
+    assert_eq!(test.count("questions").await, 25);
     for (r#type, rules) in [
         ("short_text", json!(null)),
         ("long_text", json!({"maxLength": 20_000})),
@@ -149,9 +198,79 @@ async fn the_rules_of_a_typed_question_are_checked() {
         ("time", json!({"max": "18:00"})),
         ("datetime", json!({"max": "2030-01-31T18:00:00+01:00"})),
     ] {
-        let answer = test.call(add_question, with(r#type, &rules)).await;
+        let answer = test.call(add_question, added(&ada, survey.id, with(r#type, &rules))).await;
         assert_eq!(answer.status, 201, "{type}: {}", answer.body);
     }
+}
+
+#[tokio::test]
+async fn a_type_is_a_known_one_or_begins_with_x() {
+    let test = TestApp::new().await;
+    let ada = test.user("ada").await;
+    let survey = test.survey(&ada).await;
+    let with = |r#type: &str| json!({"content": "Why?", "type": r#type, "replyContent": ["a"]});
+    let types = "short_text, long_text, number, boolean, single_choice, multi_choice, ranking, scale, nps, matrix, date, time, datetime";
+    let none = format!("is no known type: there are {types}; a type of your own begins with x-");
+    for (r#type, text) in [
+        ("single-choice", "is no known type: did you mean single_choice?"),
+        ("Multi Choice", "is no known type: did you mean multi_choice?"),
+        ("Number", "is no known type: did you mean number?"),
+        ("NPS", "is no known type: did you mean nps?"),
+        ("dateTime", "is no known type: did you mean datetime?"),
+        ("text", &none),
+        ("single", &none),
+        ("choice", &none),
+        ("X-pet", &none),
+        ("x_pet", &none),
+        ("x-", &none),
+    ] {
+        let answer = test.call(add_question, added(&ada, survey.id, with(r#type))).await;
+        answer.assert_invalid(json!({ "type": text }));
+        // flaskForms knows no types.
+        let answer = test.call(add_question, flask_forms(&ada, survey.id, with(r#type))).await;
+        assert_eq!(answer.status, 201, "{type}");
+    }
+    for r#type in ["x-pet", "x-1", "x--", "x-Żółw 🐢", &format!("x-{}", "y".repeat(48))] {
+        assert_eq!(test.call(add_question, added(&ada, survey.id, with(r#type))).await.status, 201, "{type}");
+    }
+    for (r#type, text) in [
+        (format!("x-{}", "y".repeat(49)), "may have at most 50 characters"),
+        ("x-a\nb".to_owned(), "must be a single line"),
+    ] {
+        for call in [added(&ada, survey.id, with(&r#type)), flask_forms(&ada, survey.id, with(&r#type))] {
+            test.call(add_question, call).await.assert_invalid(json!({ "type": text }));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_body_has_the_types_of_json_and_no_name_that_nothing_has() {
+    let test = TestApp::new().await;
+    let ada = test.user("ada").await;
+    let survey = test.survey(&ada).await;
+    let body = json!({"content": 7, "type": true, "label": "x"});
+    let unknown = "is unknown: there are idSurvey, content, type, required, replyContent";
+    let answer = test.call(add_question, added(&ada, survey.id, body.clone()).query("at", 0)).await;
+    answer.assert_invalid(json!({
+        "content": "must be text", "type": "must be text", "label": unknown, "at": unknown,
+    }));
+    // To flaskForms' path that is a question "7" of type "true".
+    let answer = test.call(add_question, flask_forms(&ada, survey.id, body).query("at", 0)).await;
+    assert_eq!(answer.status, 201);
+    assert_eq!(test.count("questions WHERE content = '7' AND type = 'true'").await, 1);
+    for body in [
+        r#"{"content": "a", "content": "b", "type": "x-pet"}"#,
+        r#"{"content": "a", "type": "x-pet", "replyContent": [[{"content": 1, "content": 2}]]}"#,
+    ] {
+        let text = r#"The body gives the name "content" twice in one object"#;
+        for call in [added(&ada, survey.id, json!({})), flask_forms(&ada, survey.id, json!({}))] {
+            let answer = test.call(add_question, call.body(body)).await;
+            answer.assert_problem(400, "malformed_body", text);
+        }
+    }
+    // Another spelling of a name is known.
+    let body = json!({"content": "Which?", "type": "single_choice", "replycontent": ["cat"]});
+    assert_eq!(test.call(add_question, added(&ada, survey.id, body)).await.status, 201);
 }
 
 #[tokio::test]
@@ -176,21 +295,21 @@ async fn questions_added_at_the_same_time_get_positions_without_gaps() {
 async fn five_hundred_questions_are_the_limit() {
     let test = TestApp::new().await;
     let ada = test.user("ada").await;
-    let survey = test.survey(&ada, "question_count = 499").await;
+    let survey = test.survey(&ada).questions(json!(vec![json!({"type": "nps"}); 499])).await;
     assert_eq!(test.call(add_question, question(&ada, &survey, "The 500th")).await.status, 201);
     let answer = test.call(add_question, question(&ada, &survey, "The 501st")).await;
     answer.assert_invalid(json!({"idSurvey": "a survey may have at most 500 questions"}));
-    assert_eq!(test.count("questions").await, 2);
+    assert_eq!(test.count("questions").await, 500);
 }
 
 #[tokio::test]
 async fn one_mebibyte_of_questions_is_the_limit() {
     let test = TestApp::new().await;
     let ada = test.user("ada").await;
-    let survey = test.survey(&ada, "question_bytes = 1048576 - 14").await;
+    let survey = test.survey(&ada).await;
+    test.db().await.rows("UPDATE surveys SET question_bytes = 1048576 - 14", &[]).await.unwrap();
     let with = |reply_content: &str| {
-        let body = json!({"content": "Why?", "type": "text", "replyContent": reply_content});
-        post("/surveys/x/questions").path("idSurvey", survey.id).bearer(&ada.access).json(body)
+        added(&ada, survey.id, json!({"content": "Why?", "type": "x-pet", "replyContent": reply_content}))
     };
     // Counted as JSON: ["Why?","abc"].
     let answer = test.call(add_question, with("abcd")).await;
@@ -205,14 +324,17 @@ async fn one_mebibyte_of_questions_is_the_limit() {
 async fn only_the_owner_may_add() {
     let test = TestApp::new().await;
     let (ada, bob) = (test.user("ada").await, test.user("bob").await);
-    let survey = test.survey(&ada).public_stats().await;
-    let answer = test.call(add_question, question(&bob, &survey, "Mine?")).await;
-    answer.assert_problem(403, "forbidden", "User bob not permited");
-    let sql = "SELECT question_count, question_bytes, version FROM surveys";
-    let row = test.db().await.row(sql, &[]).await.unwrap();
-    assert_eq!(row.get::<_, i32>("version"), 1);
-    assert_eq!((row.get::<_, i32>("question_count"), row.get::<_, i32>("question_bytes")), (1, 10));
-    assert_eq!(test.count("questions").await, 1);
+    for visible in
+        [test.survey(&ada).public_stats(), test.survey(&ada).put_aside(), test.survey(&ada).scheduled()]
+    {
+        let answer = test.call(add_question, question(&bob, &visible.await, "Mine?")).await;
+        answer.assert_problem(403, "forbidden", "User bob not permited");
+    }
+    assert_eq!(
+        test.count("surveys WHERE version = 1 AND question_count = 1 AND question_bytes = 10").await,
+        3
+    );
+    assert_eq!(test.count("questions").await, 3);
 }
 
 #[tokio::test]
@@ -220,10 +342,13 @@ async fn somebody_elses_draft_and_an_unknown_survey_are_not_found() {
     let test = TestApp::new().await;
     let (ada, bob) = (test.user("ada").await, test.user("bob").await);
     let draft = test.survey(&ada).draft().await;
-    let unknown = Survey { id: draft.question, question: draft.question };
-    for survey in [&draft, &unknown] {
-        let answer = test.call(add_question, question(&bob, survey, "Mine?")).await;
+    let body = json!({"content": "Mine?", "type": "x-pet"});
+    let calls: [fn(&User, Uuid, Value) -> Call; 2] = [added, flask_forms];
+    for call in calls {
+        let answer = test.call(add_question, call(&bob, draft.id, body.clone())).await;
         answer.assert_problem(404, "not_found", "Survey doesn't exist");
+        let unknown = test.call(add_question, call(&bob, draft.question, body.clone())).await;
+        assert_eq!((answer.status, answer.body), (unknown.status, unknown.body));
     }
     assert_eq!(test.count("questions").await, 1);
 }
@@ -232,9 +357,9 @@ async fn somebody_elses_draft_and_an_unknown_survey_are_not_found() {
 async fn the_owner_may_extend_a_draft_and_an_ended_survey() {
     let test = TestApp::new().await;
     let ada = test.user("ada").await;
-    for with in ["is_active = false", "due_at = '2001-01-01'"] {
-        let survey = test.survey(&ada, with).await;
-        assert_eq!(test.call(add_question, question(&ada, &survey, "Why?")).await.status, 201, "{with}");
+    for survey in [test.survey(&ada).draft(), test.survey(&ada).past_due(), test.survey(&ada).put_aside()] {
+        let survey = survey.await;
+        assert_eq!(test.call(add_question, question(&ada, &survey, "Why?")).await.status, 201);
     }
 }
 
@@ -273,15 +398,9 @@ async fn all_faults_are_named_at_once_and_nothing_is_stored() {
 #[tokio::test]
 async fn a_stranger_is_refused_before_the_parameters_are_read() {
     let test = TestApp::new().await;
-    let ada = test.user("ada").await;
-    let survey = test.survey(&ada).await;
     let answer = test.call(add_question, post("/addquestion").body("{ not json")).await;
     answer.assert_problem(401, "missing_token", "Missing Authorization Header");
-    assert_eq!(answer.header("www-authenticate"), r#"Bearer realm="canvass""#);
-    let call = post("/addquestion").bearer(&ada.refresh).json(json!({
-        "idSurvey": survey.id, "content": "Why?", "type": "text",
-    }));
-    let answer = test.call(add_question, call).await;
-    answer.assert_problem(401, "wrong_token_type", "Only access tokens are allowed");
-    assert_eq!(test.count("questions").await, 1);
+    let answer =
+        test.call(add_question, post("/surveys/x/questions").path("idSurvey", "x").body("{ not json")).await;
+    answer.assert_problem(401, "missing_token", "Missing Authorization Header");
 }

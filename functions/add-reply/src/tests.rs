@@ -1,10 +1,20 @@
 use super::add_reply;
 use serde_json::{Value, json};
-use shared::testing::{Call, Survey, TestApp, post};
+use shared::testing::{Call, TestApp, TestSurvey, Uuid, post};
 use std::sync::Arc;
 
-fn reply(survey: &Survey, json: &str) -> Call {
-    post("/questions/x/replies").path("idQuestion", survey.question).body(format!(r#"{{"reply": {json}}}"#))
+fn reply(survey: &TestSurvey, json: &str) -> Call {
+    reply_to(survey.question, json)
+}
+
+fn reply_to(question: Uuid, json: &str) -> Call {
+    post("/questions/x/replies").path("idQuestion", question).body(format!(r#"{{"reply": {json}}}"#))
+}
+
+/// The same as flaskForms' clients send it.
+fn flask_forms(question: Uuid, json: &str) -> Call {
+    let call = post("/addreply").header("idQuestion", &question.to_string());
+    call.body(format!(r#"{{"reply": {json}}}"#))
 }
 
 #[tokio::test]
@@ -25,7 +35,7 @@ async fn a_reply_is_added_without_a_token() {
 }
 
 /// How many replies the counters of a question say there are.
-async fn counted(test: &TestApp, survey: &Survey) -> i64 {
+async fn counted(test: &TestApp, survey: &TestSurvey) -> i64 {
     let sql = "SELECT coalesce(sum(n), 0)::bigint AS n FROM question_counters
                WHERE question_id = $1 AND kind = 'single' AND part = ''";
     test.db().await.row(sql, &[&survey.question]).await.unwrap().get("n")
@@ -51,8 +61,8 @@ async fn replies_at_the_same_time_are_all_counted() {
 async fn a_reply_to_a_typed_question_keeps_its_rules() {
     let test = TestApp::new().await;
     let ada = test.user("ada").await;
-    let form = test.form(&ada, json!([{"type": "number", "replyContent": {"max": 2.5}}])).await;
-    let survey = Survey { id: form.id, question: form.questions[0] };
+    let questions = json!([{"type": "number", "replyContent": {"max": 2.5}}]);
+    let survey = test.survey(&ada).questions(questions).await;
     for (sent, code, message) in [
         (r#""cat""#, "wrong_type", "must be a number below 1e15 with at most 6 digits behind the point"),
         ("1e-400", "wrong_type", "must be a number below 1e15 with at most 6 digits behind the point"),
@@ -179,34 +189,116 @@ async fn sixty_four_kibibytes_are_the_limit() {
 }
 
 #[tokio::test]
-async fn a_closed_survey_takes_no_replies() {
+async fn the_state_of_the_survey_decides_whether_a_reply_is_taken() {
     let test = TestApp::new().await;
     let ada = test.user("ada").await;
-    for with in ["is_active = false", "due_at = now()", "due_at = '2001-01-01'"] {
-        let survey = test.survey(&ada, with).await;
-        for call in [reply(&survey, "1"), reply(&survey, "1").bearer(&ada.access)] {
-            let answer = test.call(add_reply, call).await;
-            answer.assert_problem(409, "survey_closed", "Survey takes no more replies");
+    let survey = || test.survey(&ada);
+    let (closed, scheduled) = (
+        Some(("survey_closed", "Survey takes no more replies")),
+        Some(("survey_scheduled", "Survey takes no replies yet")),
+    );
+    for (case, (builder, refused)) in [
+        (survey(), None),
+        (survey().unlisted(), None),
+        (survey().opens("2001-01-01T00:00:00Z"), None),
+        (survey().put_aside(), closed),
+        (survey().put_aside().scheduled(), closed),
+        (survey().past_due(), closed),
+        (survey().due("2001-01-01T00:00:00Z"), closed),
+        (survey().scheduled().past_due(), closed),
+        (survey().scheduled(), scheduled),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        // Of a type of the client's own, and of one whose rules the good reply keeps and the bad one doesn't.
+        let made = builder.questions(json!([{"type": "x-pet"}, {"type": "number"}])).await;
+        for (question, json) in [(0, "1"), (1, "1"), (1, r#""bad""#)] {
+            let question = made.questions[question];
+            let calls = [
+                reply_to(question, json),
+                reply_to(question, json).bearer(&ada.access),
+                flask_forms(question, json),
+            ];
+            for call in calls {
+                let answer = test.call(add_reply, call).await;
+                match refused {
+                    Some((code, text)) => answer.assert_problem(409, code, text),
+                    None => assert_eq!(answer.status, if json == "1" { 201 } else { 422 }, "case {case}"),
+                }
+            }
         }
     }
-    let early = test.survey(&ada).scheduled().await;
-    let answer = test.call(add_reply, reply(&early, "1")).await;
-    answer.assert_problem(409, "survey_closed", "Survey takes no replies yet");
+    assert_eq!((test.count("replies").await, test.count("responses").await), (18, 18));
+    test.assert_counted().await;
+}
+
+#[tokio::test]
+async fn a_full_survey_still_takes_single_replies() {
+    let test = TestApp::new().await;
+    let ada = test.user("ada").await;
+    let survey = test.survey(&ada).limit(1).questions(json!([{"type": "x-pet"}, {"type": "nps"}])).await;
+    test.response(survey.id, json!({})).await;
+    for question in &survey.questions {
+        assert_eq!(test.call(add_reply, reply_to(*question, "7")).await.status, 201);
+    }
+    test.assert_counted().await;
+}
+
+#[tokio::test]
+async fn a_question_of_a_draft_is_not_there_just_as_an_unknown_one() {
+    let test = TestApp::new().await;
+    let ada = test.user("ada").await;
+    let drafts = [
+        test.survey(&ada).draft(),
+        test.survey(&ada).draft().scheduled(),
+        test.survey(&ada).draft().past_due(),
+    ];
+    for draft in drafts {
+        let draft = draft.questions(json!([{"type": "x-pet"}, {"type": "number"}])).await;
+        for question in draft.questions {
+            for json in ["1", r#""cat""#, "null"] {
+                let calls: [&dyn Fn(Uuid) -> Call; 3] = [
+                    &|question| reply_to(question, json),
+                    // Nor to its owner: whose the token is, is nobody's business here.
+                    &|question| reply_to(question, json).bearer(&ada.access),
+                    &|question| flask_forms(question, json),
+                ];
+                for call in calls {
+                    let answer = test.call(add_reply, call(question)).await;
+                    answer.assert_problem(404, "not_found", "Question doesn't exist");
+                    // An id that nothing has, and one of a survey.
+                    for other in [Uuid::now_v7(), draft.id] {
+                        let unknown = test.call(add_reply, call(other)).await;
+                        assert_eq!((answer.status, &answer.body), (unknown.status, &unknown.body));
+                    }
+                }
+            }
+        }
+    }
     for table in ["replies", "responses", "question_counters"] {
         assert_eq!(test.count(table).await, 0, "{table}");
     }
 }
 
 #[tokio::test]
-async fn an_unknown_question_is_not_found() {
+async fn a_resource_path_takes_a_reply_and_nothing_else() {
     let test = TestApp::new().await;
     let ada = test.user("ada").await;
     let survey = test.survey(&ada).await;
-    // An id, but a survey's.
-    let survey = Survey { id: survey.id, question: survey.id };
-    let answer = test.call(add_reply, reply(&survey, "1")).await;
-    answer.assert_problem(404, "not_found", "Question doesn't exist");
-    assert_eq!(test.count("replies").await, 0);
+    let call = reply(&survey, r#""cat", "comment": "meow""#).query("dryRun", "true");
+    let unknown = "is unknown: there are idQuestion, reply";
+    test.call(add_reply, call).await.assert_invalid(json!({"comment": unknown, "dryRun": unknown}));
+    // flaskForms' path ignores it, as ever.
+    let call = flask_forms(survey.question, r#""cat", "comment": "meow""#).query("dryRun", "true");
+    assert_eq!(test.call(add_reply, call).await.status, 201);
+    for (json, name) in [(r#"1, "reply": 2"#, "reply"), (r#"[{"a": {"b": 1, "b": 1}}]"#, "b")] {
+        for call in [reply(&survey, json), flask_forms(survey.question, json)] {
+            let text = format!("The body gives the name {name:?} twice in one object");
+            test.call(add_reply, call).await.assert_problem(400, "malformed_body", &text);
+        }
+    }
+    assert_eq!(test.count("replies").await, 1);
 }
 
 #[tokio::test]
@@ -216,6 +308,9 @@ async fn missing_and_malformed_parameters_are_named() {
     let answer = test.call(add_reply, post("/addreply")).await;
     answer.assert_invalid(json!({"idQuestion": blank, "reply": blank}));
     let answer = test.call(add_reply, post("/addreply").header("idQuestion", "7").body("{}")).await;
+    answer.assert_invalid(json!({"idQuestion": "must be an id (a UUID)", "reply": blank}));
+    let call = post("/questions/7/replies").path("idQuestion", "7");
+    let answer = test.call(add_reply, call).await;
     answer.assert_invalid(json!({"idQuestion": "must be an id (a UUID)", "reply": blank}));
 }
 
@@ -234,7 +329,6 @@ async fn what_the_database_cannot_hold_is_a_fault_and_nothing_is_stored() {
         (r#""\u007f""#, control("007F")),
         ("1e400", "the number 1e+400 is too large".to_owned()),
         ("[-1e400]", "the number -1e+400 is too large".to_owned()),
-        (&deep, "may be nested at most 32 levels deep".to_owned()),
     ] {
         let answer = test.call(add_reply, reply(&survey, sent)).await;
         answer.assert_invalid(json!({"reply": text}));
@@ -243,6 +337,12 @@ async fn what_the_database_cannot_hold_is_a_fault_and_nothing_is_stored() {
         let answer = test.call(add_reply, reply(&survey, sent)).await;
         assert_eq!((answer.status, &answer.body["code"]), (400, &json!("malformed_body")), "{sent}");
     }
+    let answer = test.call(add_reply, reply(&survey, &deep)).await;
+    let text = "The body may be nested at most 32 levels deep inside a parameter";
+    answer.assert_problem(400, "malformed_body", text);
+    let answer = test.call(add_reply, reply(&survey, r#"[{"$serde_json::private::RawValue": "1"}]"#)).await;
+    let text = "The body must not have names that begin with $serde_json::private";
+    answer.assert_problem(400, "malformed_body", text);
     assert_eq!(test.count("replies").await, 0);
 }
 

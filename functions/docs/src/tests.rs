@@ -2,8 +2,8 @@ use super::docs;
 use flate2::read::GzDecoder;
 use serde_json::Value;
 use shared::{
-    NoApp, Response,
-    testing::{Call, get},
+    Response, StaticApp, app,
+    testing::{Call, TestApp, get},
 };
 use std::io::Read as _;
 
@@ -33,7 +33,7 @@ impl Answer {
 }
 
 async fn call(request: Call) -> Answer {
-    Answer(docs(NoApp, request.into()).await.unwrap_or_else(|error| Response::from(&error)))
+    Answer(app::answer(StaticApp::default(), docs, request.into()).await)
 }
 
 fn as_browser(path: &str) -> Call {
@@ -65,13 +65,12 @@ async fn the_page_comes_with_the_strictest_policy() {
 async fn everything_the_page_links_to_is_here() {
     let links = links();
     for link in &links {
-        match link.split_once(':') {
-            Some((scheme, _)) => assert_eq!(scheme, "data", "{link} is elsewhere"),
+        if let Some((scheme, _)) = link.split_once(':') {
+            assert_eq!(scheme, "data", "{link} is elsewhere");
+        } else {
             // Relative, so that a prefix before /docs (the name of a stage) does no harm.
-            None => {
-                assert!(!link.starts_with('/'), "{link} leaves a prefix out");
-                assert_eq!(call(as_browser(&format!("/dev/{link}"))).await.status(), 200, "{link}");
-            }
+            assert!(!link.starts_with('/'), "{link} leaves a prefix out");
+            assert_eq!(call(as_browser(&format!("/dev/{link}"))).await.status(), 200, "{link}");
         }
     }
     assert!(links.contains(&"docs/page.js") && links.contains(&"openapi.json"), "{links:?}");
@@ -127,6 +126,21 @@ async fn whoever_has_a_file_is_not_sent_it_again() {
 }
 
 #[tokio::test]
+async fn every_answer_is_as_the_contract_says() {
+    let test = TestApp::new().await;
+    let assets = links().into_iter().filter(|link| !link.starts_with("data:")).map(|link| format!("/{link}"));
+    for path in ["/docs".to_owned(), "/docs/licenses.txt".to_owned()].into_iter().chain(assets) {
+        let answer = test.text(docs, get(&path)).await;
+        assert_eq!((answer.status, answer.body.is_empty()), (200, false), "{path}");
+        let again = test.text(docs, get(&path).header("if-none-match", answer.header("etag"))).await;
+        assert_eq!((again.status, again.body.as_str()), (304, ""), "{path}");
+        assert_eq!(again.header("x-content-type-options"), "nosniff");
+    }
+    let answer = test.call(docs, get("/docs/page.html")).await;
+    answer.assert_problem(404, "not_found", "There is nothing here");
+}
+
+#[tokio::test]
 async fn the_contract_is_served_as_it_is_generated() {
     let answer = call(get("/openapi.json")).await;
     assert_eq!((answer.status(), answer.header("content-type")), (200, "application/json"));
@@ -144,6 +158,8 @@ async fn an_unknown_file_does_not_exist() {
             (404, "application/problem+json"),
             "{path}"
         );
+        assert_eq!(answer.header("x-content-type-options"), "nosniff");
+        assert_eq!(answer.header("cache-control"), "no-store");
         let problem: Value = serde_json::from_str(&answer.text()).unwrap();
         assert_eq!(
             (&problem["code"], &problem["message"]),

@@ -1,6 +1,10 @@
 use super::get_responses;
 use serde_json::{Value, json};
-use shared::testing::{Call, TestApp, TestSurvey, Text, User, Uuid, get};
+use shared::{
+    responses,
+    testing::{Call, Response, TestApp, TestSurvey, User, Uuid, get},
+    values::{ResponseId, SurveyId},
+};
 use std::{collections::BTreeSet, time::Duration};
 
 fn page(survey: Uuid, owner: &User) -> Call {
@@ -8,18 +12,28 @@ fn page(survey: Uuid, owner: &User) -> Call {
 }
 
 /// What follows `after=` in the link to the next page.
-fn next(page: &Text) -> Option<String> {
+fn next(page: &Response<String>) -> Option<String> {
     let link = page.headers.get("link")?.to_str().unwrap();
     assert!(link.ends_with(">; rel=\"next\""), "{link}");
     let (_, after) = link.split_once("&after=").unwrap();
     Some(after.split_once('>').unwrap().0.to_owned())
 }
 
-/// All responses of a survey, page after page, as JSON.
+/// All responses of a survey, page after page, as JSON, the oldest first.
 async fn download(test: &TestApp, owner: &User, survey: Uuid, limit: usize) -> Vec<Value> {
+    download_in_order(test, owner, survey, "asc", limit).await
+}
+
+async fn download_in_order(
+    test: &TestApp,
+    owner: &User,
+    survey: Uuid,
+    order: &str,
+    limit: usize,
+) -> Vec<Value> {
     let (mut all, mut after) = (Vec::new(), None::<String>);
     loop {
-        let mut call = page(survey, owner).query("limit", limit);
+        let mut call = page(survey, owner).query("order", order).query("limit", limit);
         if let Some(after) = &after {
             call = call.query("after", after);
         }
@@ -44,20 +58,30 @@ async fn settled(test: &TestApp) {
 }
 
 fn ids(responses: &[Value]) -> BTreeSet<String> {
+    in_order(responses).into_iter().collect()
+}
+
+/// The ids of responses, as they come.
+fn in_order(responses: &[Value]) -> Vec<String> {
     responses.iter().map(|response| response["id"].as_str().unwrap().to_owned()).collect()
 }
 
-/// A survey with a text and a choice of several.
+/// A survey with a text, a choice of several and a number.
 async fn pets(test: &TestApp, owner: &User) -> TestSurvey {
-    test.form(
-        owner,
-        json!([
+    test.survey(owner)
+        .questions(json!([
             {"type": "long_text"},
             {"type": "multi_choice", "replyContent": ["cat", "a \"dog\""]},
             {"type": "number"},
-        ]),
-    )
-    .await
+        ]))
+        .await
+}
+
+/// Delete a response as the endpoint does it.
+async fn delete(test: &TestApp, owner: &User, survey: Uuid, response: Uuid) {
+    let caller = test.caller(owner).await;
+    let (survey, response) = (SurveyId(survey), ResponseId(response));
+    responses::delete(&test.db().await, &caller, survey, response).await.unwrap();
 }
 
 #[tokio::test]
@@ -101,33 +125,44 @@ async fn a_survey_without_responses_has_an_empty_page() {
 }
 
 #[tokio::test]
-async fn each_format_leads_to_its_next_page() {
+async fn each_format_leads_to_its_next_page_in_either_order() {
     let test = TestApp::new().await;
     let ada = test.user("ada").await;
     let form = pets(&test, &ada).await;
-    let mut sent = BTreeSet::new();
+    let mut sent = Vec::new();
     for n in 0..5 {
-        sent.insert(test.response(form.id, form.answers([json!(n.to_string())])).await.to_string());
+        sent.push(test.response(form.id, form.answers([json!(n.to_string())])).await.to_string());
     }
     settled(&test).await;
-    for (format, media) in [
+    for ((format, media), order) in [
         ("json", "application/json"),
         ("ndjson", "application/x-ndjson"),
         ("csv", "text/csv; charset=utf-8; header=present"),
-    ] {
+    ]
+    .into_iter()
+    .flat_map(|format| [(format, None), (format, Some("asc")), (format, Some("desc"))])
+    {
         let (mut bodies, mut after) = (Vec::new(), None);
         loop {
             let mut call = page(form.id, &ada).query("format", format).query("limit", 2);
-            if let Some(after) = after {
-                call = call.query("after", after);
+            for (name, value) in [("order", order), ("after", after.as_deref())] {
+                call = value.into_iter().fold(call, |call, value| call.query(name, value));
             }
             let page = test.text(get_responses, call).await;
-            assert_eq!((page.status, page.headers["content-type"].to_str().unwrap()), (200, media));
+            assert_eq!((page.status, page.header("content-type")), (200, media));
+            let file = match format {
+                "json" => String::new(),
+                _ => format!("attachment; filename=\"responses-{}.{format}\"", form.id),
+            };
+            assert_eq!(page.header("content-disposition"), file);
             after = next(&page);
-            if let (Some(after), "json") = (&after, format) {
-                assert_eq!(serde_json::from_str::<Value>(&page.body).unwrap()["next"], json!(after));
-                let link = format!("<?format=json&limit=2&after={after}>; rel=\"next\"");
-                assert_eq!(page.headers["link"], link.as_str());
+            if let Some(after) = &after {
+                let desc = if order == Some("desc") { "&order=desc" } else { "" };
+                let link = format!("<?format={format}&limit=2{desc}&after={after}>; rel=\"next\"");
+                assert_eq!(page.header("link"), link);
+                if format == "json" {
+                    assert_eq!(serde_json::from_str::<Value>(&page.body).unwrap()["next"], json!(after));
+                }
             }
             bodies.push(page.body);
             if after.is_none() {
@@ -135,14 +170,14 @@ async fn each_format_leads_to_its_next_page() {
             }
         }
         assert_eq!(bodies.len(), 3, "{format}");
-        let found: BTreeSet<String> = match format {
+        let found: Vec<String> = match format {
             "json" => {
                 let page = |body: &String| serde_json::from_str::<Value>(body).unwrap()["responses"].clone();
-                bodies.iter().flat_map(|body| ids(page(body).as_array().unwrap())).collect()
+                bodies.iter().flat_map(|body| in_order(page(body).as_array().unwrap())).collect()
             }
             "ndjson" => {
                 let lines = bodies.iter().flat_map(|body| body.lines());
-                ids(&lines.map(|line| serde_json::from_str(line).unwrap()).collect::<Vec<_>>())
+                in_order(&lines.map(|line| serde_json::from_str(line).unwrap()).collect::<Vec<_>>())
             }
             _ => {
                 let all = bodies.concat();
@@ -154,7 +189,9 @@ async fn each_format_leads_to_its_next_page() {
                 all.lines().skip(1).map(|line| line.split_once(',').unwrap().0.to_owned()).collect()
             }
         };
-        assert_eq!(found, sent, "{format}");
+        let expected: Vec<String> =
+            if order == Some("desc") { sent.iter().rev().cloned().collect() } else { sent.clone() };
+        assert_eq!(found, expected, "{format} {order:?}");
     }
 }
 
@@ -186,7 +223,7 @@ async fn csv_has_a_column_for_each_question_and_quotes_what_needs_it() {
     let id =
         test.response(form.id, form.answers([json!(text), json!(["a \"dog\"", "cat"]), json!(-5)])).await;
     let mut formulas = Vec::new();
-    for formula in ["=1+1", "+1", "-1", "@x", "\t=1", "\r=1", "\n=1"] {
+    for formula in ["=1+1", "+1", "-1", "@x", "\t=1", "\r=1", "\n=1", "＝1+1", "＋1", "－1", "＠x"] {
         formulas.push((test.response(form.id, form.answers([json!(formula)])).await, formula));
     }
     settled(&test).await;
@@ -331,18 +368,26 @@ async fn a_database_that_was_restored_elsewhere_shows_all_responses() {
                FROM generate_series(1, 5) AS n";
     db.rows(sql, &[&form.id]).await.unwrap();
     drop(db);
+    // It comes behind those that are there, though its transaction has a much smaller number.
     let new = test.response(form.id, json!({})).await.to_string();
-    settled(&test).await;
-    let found = download(&test, &ada, form.id, 2).await;
-    assert_eq!(found.len(), 6);
-    assert!(ids(&found).contains(&new));
+    let newest_first = download_in_order(&test, &ada, form.id, "desc", 2).await;
+    assert_eq!((newest_first.len(), in_order(&newest_first).first()), (6, Some(&new)));
+    // The oldest first it waits for a minute, since nothing tells any more which transactions are still running.
+    let page = test.call(get_responses, page(form.id, &ada)).await;
+    assert_eq!((page.body["responses"].as_array().unwrap().len(), page.body["next"].is_string()), (5, true));
+    let sql = "UPDATE responses SET created_at = created_at - interval '1 minute'";
+    test.db().await.rows(sql, &[]).await.unwrap();
+    let mut oldest_first = in_order(&download(&test, &ada, form.id, 2).await);
+    assert_eq!((oldest_first.len(), oldest_first.last()), (6, Some(&new)));
+    oldest_first.reverse();
+    assert_eq!(oldest_first, in_order(&newest_first));
 }
 
 #[tokio::test]
 async fn a_page_of_large_responses_is_shorter_and_nothing_is_lost() {
     let test = TestApp::new().await;
     let ada = test.user("ada").await;
-    let form = test.form(&ada, json!(vec![json!({"type": "colour"}); 10])).await;
+    let form = test.survey(&ada).questions(json!(vec![json!({"type": "x-colour"}); 10])).await;
     let large = "x\"".repeat(20_000);
     let answers: Value = form.questions.iter().map(|id| (id.to_string(), json!(large))).collect();
     for _ in 0..12 {
@@ -409,11 +454,14 @@ async fn a_cursor_is_good_for_its_survey_alone() {
 async fn bad_parameters_are_named() {
     let test = TestApp::new().await;
     let ada = test.user("ada").await;
-    let call = get("/").path("idSurvey", "x").bearer(&ada.access).query("limit", 1001).query("format", "xml");
+    let call = get("/surveys/x/responses").path("idSurvey", "x").bearer(&ada.access);
+    let call = call.query("limit", 1001).query("format", "xml").query("order", "newest").query("page", 2);
     test.call(get_responses, call).await.assert_invalid(json!({
         "idSurvey": "must be an id (a UUID)",
         "limit": "must be a whole number from 1 to 1000",
         "format": "must be json, ndjson or csv",
+        "order": "must be asc or desc",
+        "page": "is unknown: there are idSurvey, format, order, limit, after",
     }));
 }
 
@@ -421,16 +469,110 @@ async fn bad_parameters_are_named() {
 async fn responses_are_the_owners_alone() {
     let test = TestApp::new().await;
     let (ada, bob) = (test.user("ada").await, test.user("bob").await);
-    let form = pets(&test, &ada).await;
-    test.response(form.id, json!({})).await;
-    let answer = test.call(get_responses, get("/").path("idSurvey", form.id)).await;
-    answer.assert_problem(401, "missing_token", "Missing Authorization Header");
-    let answer = test.call(get_responses, page(form.id, &bob)).await;
-    answer.assert_problem(403, "forbidden", "User bob not permited");
-    test.db().await.rows("UPDATE surveys SET is_active = false, public_stats = true", &[]).await.unwrap();
-    for survey in [form.id, Uuid::now_v7()] {
+    for visible in [test.survey(&ada).public_stats(), test.survey(&ada).public_stats().put_aside()] {
+        let answer = test.call(get_responses, page(visible.await.id, &bob)).await;
+        answer.assert_problem(403, "forbidden", "User bob not permited");
+    }
+    let draft = test.survey(&ada).draft().public_stats().await;
+    for survey in [draft.id, Uuid::now_v7()] {
         let answer = test.call(get_responses, page(survey, &bob)).await;
         answer.assert_problem(404, "not_found", "Survey doesn't exist");
     }
-    assert_eq!(download(&test, &ada, form.id, 10).await.len(), 1);
+    assert_eq!(download(&test, &ada, draft.id, 10).await.len(), 0);
+}
+
+#[tokio::test]
+async fn the_newest_come_first_completely_while_others_arrive_and_go() {
+    let test = TestApp::with(|config| config.concurrency = 8).await;
+    let ada = test.user("ada").await;
+    let form = pets(&test, &ada).await;
+    let (mut kept, mut going) = (Vec::new(), Vec::new());
+    for n in 0..60 {
+        let id = if n % 4 == 0 {
+            test.reply(form.questions[2], json!(n)).await
+        } else {
+            test.response(form.id, form.answers([json!(n.to_string())])).await
+        };
+        if n % 3 == 0 { going.push(id) } else { kept.push(id.to_string()) }
+    }
+    kept.reverse();
+    let arriving = async {
+        let mut arrived = BTreeSet::new();
+        for _ in 0..60 {
+            arrived.insert(test.response(form.id, json!({})).await.to_string());
+        }
+        arrived
+    };
+    let leaving = async {
+        for id in &going {
+            delete(&test, &ada, form.id, *id).await;
+        }
+    };
+    let downloading = download_in_order(&test, &ada, form.id, "desc", 7);
+    let (arrived, (), found) = tokio::join!(arriving, leaving, downloading);
+    let found = in_order(&found);
+    let distinct: BTreeSet<&String> = found.iter().collect();
+    assert_eq!(distinct.len(), found.len(), "a response came twice");
+    // All that was there before and still is, in its order; of the others, perhaps.
+    let before: Vec<&String> = found.iter().filter(|id| kept.contains(id)).collect();
+    assert_eq!(before, kept.iter().collect::<Vec<_>>());
+    let going: BTreeSet<String> = going.iter().map(ToString::to_string).collect();
+    assert!(found.iter().all(|id| kept.contains(id) || arrived.contains(id) || going.contains(id)));
+    // Once all is quiet, one order is the other backwards.
+    let newest_first = in_order(&download_in_order(&test, &ada, form.id, "desc", 7).await);
+    let mut oldest_first = in_order(&download(&test, &ada, form.id, 11).await);
+    oldest_first.reverse();
+    assert_eq!((newest_first.len(), &newest_first), (100, &oldest_first));
+    test.assert_counted().await;
+}
+
+#[tokio::test]
+async fn what_can_not_be_read_in_the_first_order_is_read_in_the_second() {
+    let test = TestApp::new().await;
+    let ada = test.user("ada").await;
+    let form = pets(&test, &ada).await;
+    let early = test.response(form.id, json!({})).await.to_string();
+    settled(&test).await;
+    // A transaction that goes on and on, of whatever: the oldest first would have to wait for it.
+    let session = shared::db::session(&test.config(), None).await.unwrap();
+    session.batch_execute("BEGIN; SELECT pg_current_xact_id()").await.unwrap();
+    let late = test.response(form.id, json!({})).await.to_string();
+    let oldest = test.call(get_responses, page(form.id, &ada)).await.body;
+    assert_eq!(in_order(oldest["responses"].as_array().unwrap()), [early.clone()]);
+    assert!(oldest["next"].is_string());
+    let newest = test.call(get_responses, page(form.id, &ada).query("order", "desc")).await.body;
+    assert_eq!(in_order(newest["responses"].as_array().unwrap()), [late, early]);
+    assert_eq!(newest["next"], json!(null));
+    session.batch_execute("ROLLBACK").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_deleted_response_is_on_no_page() {
+    let test = TestApp::new().await;
+    let ada = test.user("ada").await;
+    let form = pets(&test, &ada).await;
+    let mut left = Vec::new();
+    for n in 0..6 {
+        let id = test.response(form.id, form.answers([json!("x")])).await;
+        if n % 2 == 0 {
+            left.push(id.to_string());
+        } else {
+            delete(&test, &ada, form.id, id).await;
+        }
+    }
+    settled(&test).await;
+    // Its cursor is good although what it stood at has gone.
+    let first = test.call(get_responses, page(form.id, &ada).query("limit", 1)).await.body;
+    delete(&test, &ada, form.id, left.remove(0).parse().unwrap()).await;
+    let after = first["next"].as_str().unwrap();
+    let rest = test.call(get_responses, page(form.id, &ada).query("after", after)).await.body;
+    assert_eq!(in_order(rest["responses"].as_array().unwrap()), left);
+    for limit in [1, 2, 100] {
+        assert_eq!(in_order(&download(&test, &ada, form.id, limit).await), left);
+        let mut newest_first = in_order(&download_in_order(&test, &ada, form.id, "desc", limit).await);
+        newest_first.reverse();
+        assert_eq!(newest_first, left);
+    }
+    let csv = test.text(get_responses, page(form.id, &ada).query("format", "csv")).await.body;
+    assert_eq!(csv.lines().count(), 1 + left.len());
 }

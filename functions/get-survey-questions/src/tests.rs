@@ -1,8 +1,8 @@
 use super::get_survey_questions;
-use serde_json::json;
-use shared::testing::{Call, Survey, TestApp, get};
+use serde_json::{Value, json};
+use shared::testing::{Call, TestApp, TestSurvey, Uuid, get};
 
-fn questions(survey: &Survey) -> Call {
+fn questions(survey: &TestSurvey) -> Call {
     get("/surveys/x/questions").path("idSurvey", survey.id)
 }
 
@@ -10,27 +10,28 @@ fn questions(survey: &Survey) -> Call {
 async fn questions_are_listed_in_their_order() {
     let test = TestApp::new().await;
     let ada = test.user("ada").await;
-    let survey = test.survey(&ada, "version = 7").await;
+    let number = || serde_json::from_str::<Value>("1.50").unwrap();
+    let made = json!([
+        {"type": "single", "content": "two\nlines", "replyContent": ["cat", number(), null]},
+        {"type": "x-pet", "content": "Żółw?", "required": true, "replyContent": ""},
+        {"type": "single_choice", "content": "Which pet?", "replyContent": {"options": ["cat"], "other": true}},
+        {"type": "text"},
+    ]);
+    let survey = test.survey(&ada).questions(made).await;
     // Neither by id nor by insertion.
-    let sql = r#"INSERT INTO questions SELECT (jsonb_populate_record(q, other)).*
-        FROM questions q, jsonb_array_elements('[
-            {"id": "00000000-0000-7000-8000-000000000002", "position": 2, "content": "two\nlines", "type": "single",
-             "reply_content": ["cat", 1.50, null]},
-            {"id": "00000000-0000-7000-8000-000000000003", "position": 1, "content": "Żółw?", "reply_content": "",
-             "required": true}
-        ]') AS other"#;
+    let sql = "UPDATE questions SET position = 3 - position";
     test.db().await.rows(sql, &[]).await.unwrap();
+    test.db().await.rows("UPDATE surveys SET version = 7", &[]).await.unwrap();
     // Another survey's question is not among them.
     test.survey(&ada).await;
-    let expected = r#"{"questions": [
-        {"id": "FIRST", "content": "Which pet?", "type": "text", "required": false, "replyContent": null},
-        {"id": "00000000-0000-7000-8000-000000000003", "content": "Żółw?", "type": "text", "required": true,
-         "replyContent": ""},
-        {"id": "00000000-0000-7000-8000-000000000002", "content": "two\nlines", "type": "single", "required": false,
-         "replyContent": ["cat", 1.50, null]}
-    ]}"#;
-    let expected: serde_json::Value =
-        serde_json::from_str(&expected.replace("FIRST", &survey.question.to_string())).unwrap();
+    let [d, c, b, a] = [0, 1, 2, 3].map(|index: usize| survey.questions[index]);
+    let expected = json!({"questions": [
+        {"id": a, "content": "Why?", "type": "text", "required": false, "replyContent": null},
+        {"id": b, "content": "Which pet?", "type": "single_choice", "required": false,
+         "replyContent": {"options": ["cat"], "other": true}},
+        {"id": c, "content": "Żółw?", "type": "x-pet", "required": true, "replyContent": ""},
+        {"id": d, "content": "two\nlines", "type": "single", "required": false, "replyContent": ["cat", number(), null]},
+    ]});
     for call in [
         questions(&survey),
         get("/getsurveyquestions").header("idsurvey", &survey.id.to_string()),
@@ -46,8 +47,7 @@ async fn questions_are_listed_in_their_order() {
 async fn a_survey_without_questions_has_an_empty_list() {
     let test = TestApp::new().await;
     let ada = test.user("ada").await;
-    let survey = test.survey(&ada).await;
-    test.db().await.rows("DELETE FROM questions", &[]).await.unwrap();
+    let survey = test.survey(&ada).questions(json!([])).await;
     let answer = test.call(get_survey_questions, questions(&survey)).await;
     assert_eq!(answer.header("etag"), r#""1""#);
     assert_eq!((answer.status, answer.body), (200, json!({"questions": []})));
@@ -57,12 +57,25 @@ async fn a_survey_without_questions_has_an_empty_list() {
 async fn a_draft_exists_for_its_owner_alone() {
     let test = TestApp::new().await;
     let (ada, bob) = (test.user("ada").await, test.user("bob").await);
-    let draft = test.survey(&ada, "is_active = false, public_stats = true").await;
-    let answer = test.call(get_survey_questions, questions(&draft).bearer(&ada.access)).await;
-    assert_eq!((answer.status, &answer.body["questions"][0]["id"]), (200, &json!(draft.question)));
-    for call in [questions(&draft), questions(&draft).bearer(&bob.access)] {
-        let answer = test.call(get_survey_questions, call).await;
-        answer.assert_problem(404, "not_found", "Survey doesn't exist");
+    for draft in [
+        test.survey(&ada).draft(),
+        test.survey(&ada).draft().public_stats().past_due(),
+        test.survey(&ada).draft().scheduled(),
+    ] {
+        let draft = draft.await;
+        let answer = test.call(get_survey_questions, questions(&draft).bearer(&ada.access)).await;
+        assert_eq!((answer.status, &answer.body["questions"][0]["id"]), (200, &json!(draft.question)));
+        let unknown = TestSurvey { id: Uuid::now_v7(), question: draft.question, questions: vec![] };
+        let calls: [&dyn Fn(&TestSurvey) -> Call; 3] =
+            [&questions, &|survey| questions(survey).bearer(&bob.access), &|survey| {
+                get("/getsurveyquestions").header("idSurvey", &survey.id.to_string())
+            }];
+        for call in calls {
+            let answer = test.call(get_survey_questions, call(&draft)).await;
+            answer.assert_problem(404, "not_found", "Survey doesn't exist");
+            let unknown = test.call(get_survey_questions, call(&unknown)).await;
+            assert_eq!((answer.status, answer.body), (unknown.status, unknown.body));
+        }
     }
 }
 
@@ -70,11 +83,10 @@ async fn a_draft_exists_for_its_owner_alone() {
 async fn who_asks_for_a_draft_with_a_token_that_is_not_good_is_told_so() {
     let test = TestApp::new().await;
     let ada = test.user("ada").await;
-    let draft = test.survey(&ada, "is_active = false, public_stats = true").await;
+    let draft = test.survey(&ada).draft().public_stats().await;
     for (token, code, message) in [
-        (test.expired(&ada).as_str(), "expired_token", "Token has expired"),
+        (&test.expired(&ada), "expired_token", "Token has expired"),
         (&ada.refresh, "wrong_token_type", "Only access tokens are allowed"),
-        ("garbage", "invalid_token", "Not enough segments"),
     ] {
         let answer = test.call(get_survey_questions, questions(&draft).bearer(token)).await;
         answer.assert_problem(401, code, message);
@@ -83,12 +95,23 @@ async fn who_asks_for_a_draft_with_a_token_that_is_not_good_is_told_so() {
 }
 
 #[tokio::test]
-async fn an_ended_survey_is_still_readable() {
+async fn whatever_is_no_draft_is_readable_by_everybody() {
     let test = TestApp::new().await;
-    let ada = test.user("ada").await;
-    let ended = test.survey(&ada, "due_at = '2001-01-01'").await;
-    let answer = test.call(get_survey_questions, questions(&ended)).await;
-    assert_eq!((answer.status, &answer.body["questions"][0]["id"]), (200, &json!(ended.question)));
+    let (ada, bob) = (test.user("ada").await, test.user("bob").await);
+    for survey in [
+        test.survey(&ada),
+        test.survey(&ada).unlisted(),
+        test.survey(&ada).scheduled(),
+        test.survey(&ada).due("2001-01-01T00:00:00Z"),
+        test.survey(&ada).put_aside(),
+        test.survey(&ada).put_aside().scheduled(),
+    ] {
+        let survey = survey.await;
+        for call in [questions(&survey), questions(&survey).bearer(&bob.access)] {
+            let answer = test.call(get_survey_questions, call).await;
+            assert_eq!((answer.status, &answer.body["questions"][0]["id"]), (200, &json!(survey.question)));
+        }
+    }
 }
 
 #[tokio::test]
@@ -119,4 +142,15 @@ async fn a_missing_or_malformed_id_is_a_fault() {
         let answer = test.call(get_survey_questions, get("/getsurveyquestions").header("idSurvey", id)).await;
         answer.assert_invalid(json!({"idSurvey": "must be an id (a UUID)"}));
     }
+}
+
+#[tokio::test]
+async fn a_name_that_nothing_has_is_a_fault_on_the_resource_path_alone() {
+    let test = TestApp::new().await;
+    let ada = test.user("ada").await;
+    let survey = test.survey(&ada).await;
+    let answer = test.call(get_survey_questions, questions(&survey).query("limit", 1)).await;
+    answer.assert_invalid(json!({"limit": "is unknown: there are idSurvey"}));
+    let call = get("/getsurveyquestions").query("idSurvey", survey.id).query("limit", 1);
+    assert_eq!(test.call(get_survey_questions, call).await.status, 200);
 }

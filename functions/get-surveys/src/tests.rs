@@ -1,6 +1,6 @@
 use super::get_surveys;
 use serde_json::json;
-use shared::testing::{Call, TestApp, User, get, post};
+use shared::testing::{Call, TestApp, User, get};
 
 /// Surveys named 1 to `number`, made in that order.
 async fn surveys(test: &TestApp, owner: &User, number: i32) {
@@ -23,29 +23,58 @@ fn list(user: &User) -> Call {
 async fn surveys_are_listed_as_flaskforms_did_with_drafts_and_ended_ones() {
     let test = TestApp::new().await;
     let ada = test.user("ada").await;
-    let draft = "is_active = false, due_at = '2030-06-01 10:20:30.5Z', visibility = 'unlisted', version = 3";
-    let draft = test.survey(&ada, draft).await;
-    let ended = "name = 'Żółw', description = 'two\nlines', opens_at = '2000-01-01Z', due_at = '2001-01-01Z',
-                 public_stats = true";
-    let ended = test.survey(&ada, ended).await;
-    test.limit(ended.id, 12).await;
+    let draft = test.survey(&ada).draft().unlisted().due("2030-06-01T10:20:30.5Z").questions(json!([]));
+    let draft = draft.made("2001-02-03T04:05:06.070809Z").edited(3, "2002-03-04T00:00:00Z").await;
+    let ended = test.survey(&ada).name("Żółw").desc("two\nlines").public_stats().limit(12);
+    let ended =
+        ended.opens("2000-01-01T00:00:00Z").due("2001-01-01T00:00:00Z").made("1999-12-31T23:59:59.5Z").await;
     let expected = json!({"surveys": [
         {
-            "id": draft.id, "name": "pets", "isActive": false, "dueDate": "2030-06-01T10:20:30.500Z",
-            "subCount": 0, "desc": "About pets", "publicStats": false, "opensAt": null,
-            "visibility": "unlisted", "responseLimit": null, "version": 3,
+            "id": draft.id, "name": "pets", "state": "draft", "isActive": false, "opensAt": null,
+            "dueDate": "2030-06-01T10:20:30.500Z", "subCount": 0, "desc": "About pets", "visibility": "unlisted",
+            "publicStats": false, "responseLimit": null, "questionCount": 0, "version": 3,
+            "createdAt": "2001-02-03T04:05:06.070809Z", "updatedAt": "2002-03-04T00:00:00Z",
         },
         {
-            "id": ended.id, "name": "Żółw", "isActive": true, "dueDate": "2001-01-01T00:00:00Z",
-            "subCount": 0, "desc": "two\nlines", "publicStats": true, "opensAt": "2000-01-01T00:00:00Z",
-            "visibility": "public", "responseLimit": 12, "version": 1,
+            "id": ended.id, "name": "Żółw", "state": "closed", "isActive": true, "opensAt": "2000-01-01T00:00:00Z",
+            "dueDate": "2001-01-01T00:00:00Z", "subCount": 0, "desc": "two\nlines", "visibility": "public",
+            "publicStats": true, "responseLimit": 12, "questionCount": 1, "version": 1,
+            "createdAt": "1999-12-31T23:59:59.500Z", "updatedAt": "1999-12-31T23:59:59.500Z",
         },
     ]});
     for path in ["/surveys", "/getsurveys"] {
         let answer = test.call(get_surveys, get(path).bearer(&ada.access)).await;
-        assert_eq!((answer.status, answer.body), (200, expected.clone()));
-        assert_eq!(answer.headers["content-type"], "application/json");
+        assert_eq!((answer.status, &answer.body), (200, &expected));
+        assert_eq!(answer.header("content-type"), "application/json");
     }
+}
+
+#[tokio::test]
+async fn each_is_in_its_state() {
+    let test = TestApp::new().await;
+    let ada = test.user("ada").await;
+    let full = test.survey(&ada).limit(2).await;
+    for answer in ["cat", "dog"] {
+        test.response(full.id, full.answers([json!(answer)])).await;
+    }
+    let nearly = test.survey(&ada).limit(2).await;
+    test.response(nearly.id, nearly.answers([json!("cat")])).await;
+    test.survey(&ada).draft().await;
+    test.survey(&ada).draft().scheduled().await;
+    test.survey(&ada).draft().past_due().await;
+    test.survey(&ada).scheduled().await;
+    test.survey(&ada).scheduled().past_due().await;
+    test.survey(&ada).past_due().await;
+    test.survey(&ada).put_aside().await;
+    let full_and_closed = test.survey(&ada).limit(1).await;
+    test.response(full_and_closed.id, full_and_closed.answers([json!("cat")])).await;
+    let sql = "UPDATE surveys SET is_active = false, was_open = true WHERE id = $1";
+    test.db().await.rows(sql, &[&full_and_closed.id]).await.unwrap();
+    let answer = test.call(get_surveys, list(&ada)).await;
+    let states: Vec<_> = answer.body["surveys"].as_array().unwrap().iter().map(|s| &s["state"]).collect();
+    let expected =
+        ["full", "open", "draft", "draft", "draft", "scheduled", "closed", "closed", "closed", "closed"];
+    assert_eq!(states, expected);
 }
 
 #[tokio::test]
@@ -59,22 +88,20 @@ async fn whoever_has_none_is_told() {
 }
 
 #[tokio::test]
-async fn sub_count_is_the_most_replies_of_a_question() {
+async fn sub_count_is_the_responses_and_the_most_replies_of_a_question() {
     let test = TestApp::new().await;
     let ada = test.user("ada").await;
-    let survey = test.survey(&ada).await;
+    let survey = test.survey(&ada).questions(json!([{"type": "x-pet"}, {"type": "x-pet"}])).await;
     let other = test.survey(&ada).await;
-    let sql = "INSERT INTO questions
-               SELECT (jsonb_populate_record(q, jsonb_build_object('id', gen_random_uuid(), 'position', 1))).*
-               FROM questions q WHERE id = $1 RETURNING id";
-    let second = test.db().await.row(sql, &[&survey.question]).await.unwrap().get("id");
-    let first = survey.question;
+    let (first, second) = (survey.questions[0], survey.questions[1]);
     for question in [first, second, other.question, first, second, first] {
         test.reply(question, json!(1)).await;
     }
+    // A whole response counts besides.
+    test.response(other.id, other.answers([json!(1)])).await;
     let answer = test.call(get_surveys, list(&ada)).await;
     let counts: Vec<_> = answer.body["surveys"].as_array().unwrap().iter().map(|s| &s["subCount"]).collect();
-    assert_eq!(counts, [3, 1]);
+    assert_eq!(counts, [3, 2]);
 }
 
 #[tokio::test]
@@ -137,12 +164,24 @@ async fn a_bad_limit_and_a_forged_cursor_are_faults() {
 }
 
 #[tokio::test]
-async fn a_stranger_is_refused_before_the_parameters_are_read() {
+async fn an_unknown_name_is_named_and_on_flaskforms_path_ignored() {
     let test = TestApp::new().await;
     let ada = test.user("ada").await;
-    let answer = test.call(get_surveys, get("/surveys").query("limit", 0)).await;
-    answer.assert_problem(401, "missing_token", "Missing Authorization Header");
-    assert_eq!(answer.header("www-authenticate"), r#"Bearer realm="canvass""#);
-    let answer = test.call(get_surveys, post("/surveys").bearer(&ada.refresh)).await;
-    answer.assert_problem(401, "wrong_token_type", "Only access tokens are allowed");
+    let unknown = "is unknown: there are limit, after";
+    let call = list(&ada).query("page", 2).json(json!({"offset": 5, "limit": "5"}));
+    test.call(get_surveys, call).await.assert_invalid(json!({
+        "page": unknown, "offset": unknown, "limit": "must be a whole number from 1 to 1000",
+    }));
+    let call =
+        get("/getsurveys").bearer(&ada.access).query("page", 2).json(json!({"offset": 5, "limit": "5"}));
+    assert_eq!(test.call(get_surveys, call).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_stranger_is_refused_before_the_parameters_are_read() {
+    let test = TestApp::new().await;
+    for path in ["/surveys", "/getsurveys"] {
+        let answer = test.call(get_surveys, get(path).query("limit", 0).query("page", 1)).await;
+        answer.assert_problem(401, "missing_token", "Missing Authorization Header");
+    }
 }

@@ -14,8 +14,9 @@ fn newest_migration() -> u32 {
 async fn a_working_database_is_healthy() {
     let test = TestApp::new().await;
     let answer = test.call(health, get("/health")).await;
-    assert_eq!((answer.status, answer.body), (200, json!({"status": "ok", "schema": newest_migration()})));
-    assert_eq!(answer.headers["cache-control"], "no-store");
+    assert_eq!((answer.status, &answer.body), (200, &json!({"status": "ok", "schema": newest_migration()})));
+    assert_eq!(answer.header("cache-control"), "no-store");
+    assert_eq!(answer.header("x-content-type-options"), "nosniff");
 }
 
 #[tokio::test]

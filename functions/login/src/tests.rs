@@ -1,7 +1,7 @@
 use super::login;
 use serde_json::json;
 use shared::{
-    App, Reply, Request, Result, http,
+    App, Request, Response, Result, http,
     testing::{Call, TestApp, User, get, post},
 };
 
@@ -27,12 +27,12 @@ fn credentials(username: &str, password: &str) -> Call {
     post("/login").json(json!({"username": username, "password": password}))
 }
 
-async fn whoami(app: App, request: Request) -> Result<Reply> {
+async fn whoami(app: App, request: Request) -> Result<Response> {
     let (_, caller) = app.authenticated(&request).await?;
     http::ok(&json!(caller.user))
 }
 
-async fn whose_refresh(app: App, request: Request) -> Result<Reply> {
+async fn whose_refresh(app: App, request: Request) -> Result<Response> {
     let (_, refresher) = app.refreshing(&request).await?;
     http::ok(&json!(refresher.user))
 }
@@ -46,9 +46,9 @@ async fn the_password_earns_both_tokens() {
     let members: Vec<_> = answer.body.as_object().unwrap().keys().collect();
     assert_eq!(members, ["access_token", "message", "refresh_token"]);
     let access = get("/").bearer(answer.body["access_token"].as_str().unwrap());
-    assert_eq!(test.call(whoami, access).await.body, json!(ada.id));
+    assert_eq!(test.call_unlisted(whoami, access).await.body, json!(ada.id));
     let refresh = get("/").bearer(answer.body["refresh_token"].as_str().unwrap());
-    assert_eq!(test.call(whose_refresh, refresh).await.body, json!(ada.id));
+    assert_eq!(test.call_unlisted(whose_refresh, refresh).await.body, json!(ada.id));
     assert_eq!(stored(&test).await, STRONG);
 }
 
@@ -69,6 +69,39 @@ async fn a_name_is_found_without_regard_to_case_or_normalisation() {
         let answer = test.call(login, credentials(name, "correct horse")).await;
         assert_eq!((answer.status, &answer.body["message"]), (200, &json!("Logged in as Ren\u{e9} Ż")));
     }
+}
+
+#[tokio::test]
+async fn a_name_is_found_in_any_form_that_looks_the_same() {
+    let test = TestApp::new().await;
+    user(&test, "ada", STRONG).await;
+    user(&test, "Ａｌａｎ", STRONG).await;
+    for (name, registered) in
+        [("ada", "ada"), ("ａｄａ", "ada"), ("ＡDa", "ada"), ("alan", "Ａｌａｎ"), ("Ａｌａｎ", "Ａｌａｎ")]
+    {
+        let answer = test.call(login, credentials(name, "correct horse")).await;
+        let message = format!("Logged in as {registered}");
+        assert_eq!((answer.status, &answer.body["message"]), (200, &json!(message)), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn numbers_are_texts_and_unknown_names_are_ignored() {
+    let test = TestApp::new().await;
+    user(&test, "1815", STRONG).await;
+    let call = post("/login").query("remember", "me");
+    let call = call.json(json!({"username": 1815, "password": "correct horse", "remember": true}));
+    let answer = test.call(login, call).await;
+    assert_eq!((answer.status, &answer.body["message"]), (200, &json!("Logged in as 1815")));
+}
+
+#[tokio::test]
+async fn a_name_that_is_given_twice_makes_the_body_malformed() {
+    let test = TestApp::new().await;
+    user(&test, "ada", STRONG).await;
+    let body = r#"{"username": "ada", "password": "wrong horse", "password": "correct horse"}"#;
+    let answer = test.call(login, post("/login").body(body)).await;
+    answer.assert_problem(400, "malformed_body", r#"The body gives the name "password" twice in one object"#);
 }
 
 #[tokio::test]
@@ -109,6 +142,8 @@ async fn what_no_user_can_have_is_a_fault() {
         "username": "may have at most 80 characters",
         "password": "must not have the control character U+0000",
     }));
+    let answer = test.call(login, credentials("a\u{200b}da", "correct horse")).await;
+    answer.assert_invalid(json!({"username": "must not have the invisible character U+200B"}));
 }
 
 #[tokio::test]

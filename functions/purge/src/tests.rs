@@ -1,6 +1,6 @@
 use super::purge;
 use serde_json::json;
-use shared::testing::TestApp;
+use shared::{PublicApp, testing::TestApp};
 
 #[tokio::test]
 async fn what_has_expired_goes_and_the_rest_stays() {
@@ -10,7 +10,7 @@ async fn what_has_expired_goes_and_the_rest_stays() {
     db.rows(insert, &[&"-1 hour", &2500_i32]).await.unwrap();
     db.rows(insert, &[&"1 hour", &3_i32]).await.unwrap();
     drop(db);
-    assert_eq!(purge(test.app.clone()).await.unwrap(), json!({ "revoked_tokens": 2500 }));
+    assert_eq!(purge(PublicApp::clone(&test.app)).await.unwrap(), json!({ "revoked_tokens": 2500 }));
     assert_eq!(test.count("revoked_tokens").await, 3);
-    assert_eq!(purge(test.app.clone()).await.unwrap(), json!({ "revoked_tokens": 0 }));
+    assert_eq!(purge(PublicApp::clone(&test.app)).await.unwrap(), json!({ "revoked_tokens": 0 }));
 }

@@ -1,7 +1,7 @@
 use super::register;
 use serde_json::{Value, json};
 use shared::{
-    App, Reply, Request, Result, http,
+    App, Request, Result, http,
     testing::{Call, Response, TestApp, get, post},
 };
 use std::sync::Arc;
@@ -10,12 +10,12 @@ fn user(username: &str, email: &str) -> Call {
     post("/register").json(json!({"username": username, "email": email, "password": "correct horse"}))
 }
 
-async fn whoami(app: App, request: Request) -> Result<Reply> {
+async fn whoami(app: App, request: Request) -> Result<shared::Response> {
     let (_, caller) = app.authenticated(&request).await?;
     http::ok(&json!({ "id": caller.user, "username": caller.username }))
 }
 
-async fn whose_refresh(app: App, request: Request) -> Result<Reply> {
+async fn whose_refresh(app: App, request: Request) -> Result<shared::Response> {
     let (_, refresher) = app.refreshing(&request).await?;
     http::ok(&json!({ "id": refresher.user, "username": refresher.username }))
 }
@@ -32,9 +32,9 @@ async fn a_user_is_made_and_logged_in() {
     let members: Vec<_> = answer.body.as_object().unwrap().keys().collect();
     assert_eq!(members, ["access_token", "id", "message", "refresh_token"]);
     let ada = json!({"id": answer.body["id"], "username": "Ada"});
-    let access = test.call(whoami, get("/").bearer(&token(&answer, "access_token"))).await;
+    let access = test.call_unlisted(whoami, get("/").bearer(&token(&answer, "access_token"))).await;
     assert_eq!(access.body, ada);
-    let refresh = test.call(whose_refresh, get("/").bearer(&token(&answer, "refresh_token"))).await;
+    let refresh = test.call_unlisted(whose_refresh, get("/").bearer(&token(&answer, "refresh_token"))).await;
     assert_eq!(refresh.body, ada);
     let row =
         test.db().await.row("SELECT id::text, username, email, password_hash FROM users", &[]).await.unwrap();
@@ -67,6 +67,61 @@ async fn a_name_is_taken_without_regard_to_case_or_normalisation() {
         answer.assert_problem(409, "username_taken", &format!("User {second} already exists"));
     }
     assert_eq!(test.count("users").await, 4);
+}
+
+#[tokio::test]
+async fn of_two_names_that_look_the_same_one_is_taken() {
+    let test = TestApp::new().await;
+    let pairs =
+        [("ada", "ａｄａ"), ("Ａｌａｎ", "aLAN"), ("ﬁona", "fiona"), ("louis xii", "louis ⅻ"), ("x²", "x2")];
+    for (n, (first, second)) in pairs.into_iter().enumerate() {
+        let email = format!("user{n}@example.com");
+        assert_eq!(test.call(register, user(first, &email)).await.status, 201, "{first}");
+        let answer = test.call(register, user(second, "another@example.com")).await;
+        answer.assert_problem(409, "username_taken", &format!("User {second} already exists"));
+    }
+    assert_eq!(test.count("users").await, 5);
+}
+
+#[tokio::test]
+async fn a_name_has_nothing_that_cannot_be_seen() {
+    let test = TestApp::new().await;
+    for (invisible, code) in [
+        // Formats and marks of direction.
+        ('\u{ad}', "00AD"),
+        ('\u{61c}', "061C"),
+        ('\u{200b}', "200B"),
+        ('\u{200d}', "200D"),
+        ('\u{200e}', "200E"),
+        ('\u{202e}', "202E"),
+        ('\u{2066}', "2066"),
+        ('\u{feff}', "FEFF"),
+        ('\u{e0041}', "E0041"),
+        // Blanks that are no space, and line breaks that are no control characters.
+        ('\u{a0}', "00A0"),
+        ('\u{2003}', "2003"),
+        ('\u{2028}', "2028"),
+        ('\u{2029}', "2029"),
+        ('\u{3000}', "3000"),
+        // What no font has.
+        ('\u{378}', "0378"),
+        // Letters, marks and signs that are drawn as nothing.
+        ('\u{34f}', "034F"),
+        ('\u{115f}', "115F"),
+        ('\u{2800}', "2800"),
+        ('\u{3164}', "3164"),
+        ('\u{fe0f}', "FE0F"),
+        ('\u{ffa0}', "FFA0"),
+        ('\u{e0100}', "E0100"),
+    ] {
+        let answer = test.call(register, user(&format!("a{invisible}da"), "ada@example.com")).await;
+        let text = format!("must not have the invisible character U+{code}");
+        answer.assert_invalid(json!({ "username": text }));
+    }
+    // Blanks around a name are no part of it.
+    let answer = test.call(register, user("\u{3000}Ada Lovelace\u{a0}", "ada@example.com")).await;
+    assert_eq!((answer.status, &answer.body["message"]), (201, &json!("User Ada Lovelace was created")));
+    assert_eq!(test.count("users").await, 1);
 }
 
 #[tokio::test]
@@ -152,6 +207,37 @@ async fn all_faults_are_named_at_once_and_nothing_is_stored() {
 }
 
 #[tokio::test]
+async fn as_on_all_paths_of_flaskforms_unknown_names_are_ignored_and_numbers_are_texts() {
+    let test = TestApp::new().await;
+    let call = post("/register").query("colour", "red").json(json!({
+        "username": 1815, "email": "ada@example.com", "password": 18_151_210, "colour": {"name": "red"},
+    }));
+    let answer = test.call(register, call).await;
+    assert_eq!((answer.status, &answer.body["message"]), (201, &json!("User 1815 was created")));
+}
+
+#[tokio::test]
+async fn a_form_and_the_query_do_as_well() {
+    let test = TestApp::new().await;
+    let form = post("/register").header("content-type", "application/x-www-form-urlencoded");
+    let form = form.body("username=Ada+L%C3%B3velace&email=ada%40example.com&password=correct+horse");
+    let answer = test.call(register, form).await;
+    assert_eq!((answer.status, &answer.body["message"]), (201, &json!("User Ada Lóvelace was created")));
+    let query = post("/register").query("username", "bob").query("email", "bob@example.com");
+    let answer = test.call(register, query.json(json!({"password": "correct horse"}))).await;
+    assert_eq!((answer.status, &answer.body["message"]), (201, &json!("User bob was created")));
+}
+
+#[tokio::test]
+async fn a_name_that_is_given_twice_makes_the_body_malformed() {
+    let test = TestApp::new().await;
+    let body = r#"{"username": "ada", "email": "ada@example.com", "password": "correct horse", "user\u006eame": "bob"}"#;
+    let answer = test.call(register, post("/register").body(body)).await;
+    answer.assert_problem(400, "malformed_body", r#"The body gives the name "username" twice in one object"#);
+    assert_eq!(test.count("users").await, 0);
+}
+
+#[tokio::test]
 async fn the_longest_of_everything_fits() {
     let test = TestApp::new().await;
     // 64 + 1 + 189 bytes.
@@ -160,4 +246,6 @@ async fn the_longest_of_everything_fits() {
     let call = post("/register")
         .json(json!({"username": "Ż".repeat(80), "email": email, "password": "p".repeat(256)}));
     assert_eq!(test.call(register, call).await.status, 201);
+    // The letter whose compatibility form is the longest of all.
+    assert_eq!(test.call(register, user(&"ﷺ".repeat(80), "ada@example.com")).await.status, 201);
 }

@@ -1,6 +1,11 @@
 use super::submit_response;
 use serde_json::{Value, json};
-use shared::testing::{Call, Response, TestApp, TestSurvey, Uuid, post, put};
+use shared::{
+    responses,
+    testing::{Call, Response, SurveyBuilder, TestApp, TestSurvey, User, Uuid, post, put},
+    values::{ResponseId, SurveyId},
+};
+use std::sync::Arc;
 
 /// A response with an id of the client's.
 fn sent(survey: Uuid, id: Uuid, answers: &Value) -> Call {
@@ -11,7 +16,12 @@ fn sent(survey: Uuid, id: Uuid, answers: &Value) -> Call {
 }
 
 fn posted(survey: Uuid, answers: &Value) -> Call {
-    post("/surveys/x/responses").path("idSurvey", survey).json(json!({ "answers": answers }))
+    posted_text(survey, &json!({ "answers": answers }).to_string())
+}
+
+/// The same with a body as it is.
+fn posted_text(survey: Uuid, body: &str) -> Call {
+    post("/surveys/x/responses").path("idSurvey", survey).body(body)
 }
 
 /// An id of a response, another for each number.
@@ -20,16 +30,19 @@ fn id(number: u128) -> Uuid {
 }
 
 /// A survey with a required short text, and a choice.
-async fn pets(test: &TestApp) -> TestSurvey {
-    let ada = test.user("ada").await;
-    test.form(
-        &ada,
-        json!([
+async fn pets(survey: SurveyBuilder<'_>) -> TestSurvey {
+    survey
+        .questions(json!([
             {"type": "short_text", "required": true},
             {"type": "single_choice", "replyContent": ["cat", "dog", {"value": "emu", "retired": true}]},
-        ]),
-    )
-    .await
+        ]))
+        .await
+}
+
+/// Delete a response as the endpoint does it.
+async fn delete(test: &TestApp, owner: &User, survey: Uuid, response: Uuid) -> shared::Result<()> {
+    let caller = test.caller(owner).await;
+    responses::delete(&test.db().await, &caller, SurveyId(survey), ResponseId(response)).await
 }
 
 /// Assert that nothing was stored and nothing counted.
@@ -45,7 +58,7 @@ async fn update(test: &TestApp, survey: Uuid, columns: &str) {
 }
 
 /// The code of the fault of each question, in their order.
-fn faults(answer: &Answer) -> Vec<(&str, &str)> {
+fn faults(answer: &Response) -> Vec<(&str, &str)> {
     let listed = answer.body["faults"].as_array().unwrap();
     let mut listed: Vec<_> =
         listed.iter().map(|f| (f["question"].as_str().unwrap(), f["code"].as_str().unwrap())).collect();
@@ -56,7 +69,8 @@ fn faults(answer: &Answer) -> Vec<(&str, &str)> {
 #[tokio::test]
 async fn a_response_is_stored_once_however_often_it_is_sent() {
     let test = TestApp::new().await;
-    let form = pets(&test).await;
+    let ada = test.user("ada").await;
+    let form = pets(test.survey(&ada)).await;
     let answers = form.answers([json!("Ada"), json!("cat")]);
     let first = test.call(submit_response, sent(form.id, id(7), &answers)).await;
     assert_eq!(first.status, 201, "{}", first.body);
@@ -78,14 +92,12 @@ async fn the_order_and_the_spelling_of_a_response_do_not_matter() {
     let test = TestApp::new().await;
     let ada = test.user("ada").await;
     let rows = json!({"rows": ["a", "b"], "columns": ["x"]});
-    let form = test.form(&ada, json!([{"type": "matrix", "replyContent": rows}, {"type": "number"}])).await;
+    let form = test
+        .survey(&ada)
+        .questions(json!([{"type": "matrix", "replyContent": rows}, {"type": "number"}]))
+        .await;
     let [matrix, number] = [form.questions[0], form.questions[1]].map(|id| id.to_string());
-    let put = |body: String| {
-        put("/")
-            .path("idSurvey", form.id)
-            .path("idResponse", id(1))
-            .body(format!(r#"{{"answers": {{{body}}}}}"#))
-    };
+    let put = |body: String| sent(form.id, id(1), &json!({})).body(format!(r#"{{"answers": {{{body}}}}}"#));
     let (upper, bare) = (matrix.to_uppercase(), number.replace('-', ""));
     for (body, status) in [
         (format!(r#""{matrix}": {{"a": "x", "b": "x"}}, "{number}": 1.50"#), 201),
@@ -102,7 +114,8 @@ async fn the_order_and_the_spelling_of_a_response_do_not_matter() {
 #[tokio::test]
 async fn a_client_without_ids_posts_and_is_given_one() {
     let test = TestApp::new().await;
-    let form = pets(&test).await;
+    let ada = test.user("ada").await;
+    let form = pets(test.survey(&ada)).await;
     let answers = form.answers([json!("Ada"), json!("cat")]);
     let answer = test.call(submit_response, posted(form.id, &answers)).await;
     assert_eq!(answer.status, 201);
@@ -117,8 +130,10 @@ async fn a_client_without_ids_posts_and_is_given_one() {
 #[tokio::test]
 async fn other_answers_under_a_known_id_are_a_conflict() {
     let test = TestApp::new().await;
-    let form = pets(&test).await;
-    let other = test.form(&test.user("bob").await, json!([{"type": "short_text"}])).await;
+    let ada = test.user("ada").await;
+    let form = pets(test.survey(&ada)).await;
+    let bob = test.user("bob").await;
+    let other = test.survey(&bob).questions(json!([{"type": "short_text"}])).await;
     let answers = form.answers([json!("Ada"), json!("cat")]);
     assert_eq!(test.call(submit_response, sent(form.id, id(7), &answers)).await.status, 201);
     let single = test.reply(form.questions[1], json!("dog")).await;
@@ -144,21 +159,19 @@ async fn all_faults_are_listed_at_once_and_nothing_is_stored() {
     let ada = test.user("ada").await;
     let pets = json!(["cat", {"value": "emu", "retired": true}]);
     let form = test
-        .form(
-            &ada,
-            json!([
-                {"type": "short_text", "required": true},
-                {"type": "number", "replyContent": {"max": 5}},
-                {"type": "boolean"},
-                {"type": "single_choice", "replyContent": pets},
-                {"type": "single_choice", "replyContent": pets},
-                {"type": "multi_choice", "replyContent": ["a", "b"]},
-                {"type": "date"},
-                {"type": "short_text"},
-            ]),
-        )
+        .survey(&ada)
+        .questions(json!([
+            {"type": "short_text", "required": true},
+            {"type": "number", "replyContent": {"max": 5}},
+            {"type": "boolean"},
+            {"type": "single_choice", "replyContent": pets},
+            {"type": "single_choice", "replyContent": pets},
+            {"type": "multi_choice", "replyContent": ["a", "b"]},
+            {"type": "date"},
+            {"type": "short_text"},
+        ]))
         .await;
-    let foreign = test.form(&ada, json!([{"type": "short_text"}])).await.questions[0].to_string();
+    let foreign = test.survey(&ada).questions(json!([{"type": "short_text"}])).await.questions[0].to_string();
     let mut answers = form.answers([
         json!(" "),
         json!(6),
@@ -214,14 +227,12 @@ async fn a_required_question_is_answered_by_more_than_blanks() {
     let ada = test.user("ada").await;
     let choice = json!({"options": ["a"], "minSelections": 0});
     let form = test
-        .form(
-            &ada,
-            json!([
-                {"type": "long_text", "required": true},
-                {"type": "multi_choice", "required": true, "replyContent": choice},
-                {"type": "colour", "required": true},
-            ]),
-        )
+        .survey(&ada)
+        .questions(json!([
+            {"type": "long_text", "required": true},
+            {"type": "multi_choice", "required": true, "replyContent": choice},
+            {"type": "x-colour", "required": true},
+        ]))
         .await;
     let answer = test.call(submit_response, posted(form.id, &json!({}))).await;
     assert_eq!(faults(&answer).iter().map(|(_, code)| *code).collect::<Vec<_>>(), ["required"; 3]);
@@ -238,7 +249,8 @@ async fn a_required_question_is_answered_by_more_than_blanks() {
 #[tokio::test]
 async fn null_is_no_answer() {
     let test = TestApp::new().await;
-    let form = pets(&test).await;
+    let ada = test.user("ada").await;
+    let form = pets(test.survey(&ada)).await;
     let call = sent(form.id, id(1), &form.answers([json!("Ada"), json!(null)]));
     assert_eq!(test.call(submit_response, call).await.status, 201);
     let call = sent(form.id, id(1), &form.answers([json!("Ada")]));
@@ -255,7 +267,7 @@ async fn a_survey_without_required_questions_takes_an_empty_response() {
     let test = TestApp::new().await;
     let ada = test.user("ada").await;
     for questions in [json!([]), json!([{"type": "number"}])] {
-        let form = test.form(&ada, questions).await;
+        let form = test.survey(&ada).questions(questions).await;
         assert_eq!(test.call(submit_response, posted(form.id, &json!({}))).await.status, 201);
     }
     assert_eq!((test.count("responses").await, test.count("replies").await), (2, 0));
@@ -265,23 +277,27 @@ async fn a_survey_without_required_questions_takes_an_empty_response() {
 #[tokio::test]
 async fn a_closed_survey_takes_no_response_but_knows_the_old_ones() {
     let test = TestApp::new().await;
-    let form = pets(&test).await;
+    let ada = test.user("ada").await;
+    let form = pets(test.survey(&ada)).await;
     let answers = form.answers([json!("Ada"), json!("cat")]);
     let first = test.call(submit_response, sent(form.id, id(1), &answers)).await;
     assert_eq!(first.status, 201);
-    for (columns, text) in [
-        ("is_active = false", "Survey takes no more replies"),
-        ("is_active = true, due_at = now()", "Survey takes no more replies"),
+    for (columns, code, text) in [
+        ("is_active = false, was_open = true", "survey_closed", "Survey takes no more replies"),
+        ("is_active = true, due_at = now()", "survey_closed", "Survey takes no more replies"),
         (
             "due_at = now() + interval '1 day', opens_at = now() + interval '1 hour'",
+            "survey_scheduled",
             "Survey takes no replies yet",
         ),
     ] {
         update(&test, form.id, columns).await;
         // Also with faults: the survey's state comes first.
         for answers in [&answers, &json!({})] {
-            let answer = test.call(submit_response, sent(form.id, id(2), answers)).await;
-            answer.assert_problem(409, "survey_closed", text);
+            for call in [sent(form.id, id(2), answers), posted(form.id, answers)] {
+                let answer = test.call(submit_response, call).await;
+                answer.assert_problem(409, code, text);
+            }
         }
         let again = test.call(submit_response, sent(form.id, id(1), &answers)).await;
         assert_eq!((again.status, &again.body), (200, &first.body));
@@ -291,10 +307,157 @@ async fn a_closed_survey_takes_no_response_but_knows_the_old_ones() {
 }
 
 #[tokio::test]
+async fn the_state_decides_whether_a_response_is_taken() {
+    let test = TestApp::new().await;
+    let ada = test.user("ada").await;
+    let survey = || test.survey(&ada).questions(json!([]));
+    for (case, (builder, status, code)) in [
+        (survey(), 201, json!(null)),
+        (survey().unlisted(), 201, json!(null)),
+        (survey().opens("2001-01-01T00:00:00Z"), 201, json!(null)),
+        (survey().scheduled(), 409, json!("survey_scheduled")),
+        (survey().scheduled().past_due(), 409, json!("survey_closed")),
+        (survey().past_due(), 409, json!("survey_closed")),
+        (survey().due("2001-01-01T00:00:00Z"), 409, json!("survey_closed")),
+        (survey().put_aside(), 409, json!("survey_closed")),
+        (survey().put_aside().scheduled(), 409, json!("survey_closed")),
+        (survey().draft(), 404, json!("not_found")),
+        (survey().draft().scheduled(), 404, json!("not_found")),
+        (survey().draft().past_due(), 404, json!("not_found")),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let made = builder.await;
+        for call in [posted(made.id, &json!({})), sent(made.id, Uuid::now_v7(), &json!({}))] {
+            let answer = test.call(submit_response, call).await;
+            assert_eq!((answer.status, &answer.body["code"]), (status, &code), "case {case}");
+        }
+    }
+    test.assert_counted().await;
+}
+
+#[tokio::test]
+async fn a_draft_is_not_there_just_as_an_unknown_survey() {
+    let test = TestApp::new().await;
+    let ada = test.user("ada").await;
+    let form = pets(test.survey(&ada)).await;
+    let answers = form.answers([json!("Ada")]);
+    assert_eq!(test.call(submit_response, sent(form.id, id(1), &answers)).await.status, 201);
+    let drafts = [
+        test.survey(&ada).draft(),
+        test.survey(&ada).draft().scheduled(),
+        test.survey(&ada).draft().limit(1),
+    ];
+    for draft in drafts {
+        let draft = pets(draft).await;
+        let good = draft.answers([json!("Ada")]);
+        // With good answers and bad ones, under a new id and one that is taken, with its owner's token and without.
+        let calls: [&dyn Fn(Uuid) -> Call; 5] = [
+            &|survey| posted(survey, &good),
+            &|survey| posted(survey, &json!({})),
+            &|survey| sent(survey, id(2), &good),
+            &|survey| sent(survey, id(1), &answers),
+            &|survey| posted(survey, &good).bearer(&ada.access),
+        ];
+        for call in calls {
+            let answer = test.call(submit_response, call(draft.id)).await;
+            answer.assert_problem(404, "not_found", "Survey doesn't exist");
+            let unknown = test.call(submit_response, call(Uuid::now_v7())).await;
+            assert_eq!((answer.status, answer.body), (unknown.status, unknown.body));
+        }
+    }
+    assert_eq!(test.count("responses").await, 1);
+}
+
+#[tokio::test]
+async fn a_response_that_was_deleted_does_not_come_back() {
+    let test = TestApp::new().await;
+    let ada = test.user("ada").await;
+    let form = pets(test.survey(&ada).limit(5)).await;
+    let other = pets(test.survey(&ada)).await;
+    let answers = form.answers([json!("Ada"), json!("cat")]);
+    assert_eq!(test.call(submit_response, sent(form.id, id(1), &answers)).await.status, 201);
+    let single = test.reply(form.questions[1], json!("cat")).await;
+    for response in [id(1), single] {
+        delete(&test, &ada, form.id, response).await.unwrap();
+        for answers in [&answers, &form.answers([json!("Bob")]), &json!({})] {
+            let answer = test.call(submit_response, sent(form.id, response, answers)).await;
+            let text = "The response with this id was deleted, and is not taken again";
+            answer.assert_problem(410, "response_deleted", text);
+        }
+        // To another survey it is an id that is taken, and no more is told.
+        let answer =
+            test.call(submit_response, sent(other.id, response, &other.answers([json!("Ada")]))).await;
+        assert_eq!((answer.status, &answer.body["code"]), (409, &json!("id_conflict")));
+    }
+    // Also after the survey has closed.
+    update(&test, form.id, "due_at = now()").await;
+    let answer = test.call(submit_response, sent(form.id, id(1), &answers)).await;
+    assert_eq!((answer.status, &answer.body["code"]), (410, &json!("response_deleted")));
+    assert_eq!((test.count("responses WHERE deleted_at IS NULL").await, test.count("replies").await), (0, 0));
+    test.assert_counted().await;
+}
+
+#[tokio::test]
+async fn of_a_deletion_and_retries_at_once_the_deletion_stays() {
+    let test = Arc::new(TestApp::with(|config| config.concurrency = 24).await);
+    let ada = test.user("ada").await;
+    let form = pets(test.survey(&ada).limit(16)).await;
+    let answers = form.answers([json!("Ada"), json!("cat")]);
+    for round in 0..4 {
+        let mut racing = tokio::task::JoinSet::new();
+        let ids: Vec<Uuid> = (0..4).map(|n| id(100 + round * 4 + n)).collect();
+        for response in ids {
+            // In half of the rounds it is there before.
+            if round % 2 == 0 {
+                assert_eq!(test.call(submit_response, sent(form.id, response, &answers)).await.status, 201);
+            }
+            for _ in 0..5 {
+                let (test, call) = (test.clone(), sent(form.id, response, &answers));
+                racing.spawn(async move { test.call(submit_response, call).await.status });
+            }
+            let (test, owner) = (
+                test.clone(),
+                User {
+                    username: ada.username.clone(),
+                    access: ada.access.clone(),
+                    refresh: ada.refresh.clone(),
+                    ..ada
+                },
+            );
+            racing.spawn(async move {
+                loop {
+                    match delete(&test, &owner, form.id, response).await {
+                        Ok(()) => return 0,
+                        // Not there yet.
+                        Err(shared::Error::NotFound(_)) => tokio::task::yield_now().await,
+                        Err(error) => panic!("{error}"),
+                    }
+                }
+            });
+        }
+        let mut statuses = racing.join_all().await;
+        statuses.sort_unstable();
+        let number = |status: u16| statuses.iter().filter(|s| **s == status).count();
+        assert_eq!(number(0), 4, "{statuses:?}");
+        assert_eq!(number(201), if round % 2 == 0 { 0 } else { 4 }, "{statuses:?}");
+        assert_eq!(number(0) + number(200) + number(201) + number(410), 24, "{statuses:?}");
+    }
+    assert_eq!(test.count("responses WHERE deleted_at IS NOT NULL").await, 16);
+    assert_eq!((test.count("responses").await, test.count("replies").await), (16, 0));
+    assert_eq!(test.count("response_limits WHERE taken = 0").await, 1);
+    test.assert_counted().await;
+    for response in (0..16).map(|n| id(100 + n)) {
+        assert_eq!(test.call(submit_response, sent(form.id, response, &answers)).await.status, 410);
+    }
+}
+
+#[tokio::test]
 async fn a_limit_is_exact_and_a_retry_is_not_counted() {
     let test = TestApp::new().await;
-    let form = pets(&test).await;
-    test.limit(form.id, 2).await;
+    let ada = test.user("ada").await;
+    let form = pets(test.survey(&ada).limit(2)).await;
     let answers = form.answers([json!("Ada")]);
     // Single replies take no place.
     test.reply(form.questions[1], json!("cat")).await;
@@ -305,11 +468,98 @@ async fn a_limit_is_exact_and_a_retry_is_not_counted() {
         let answer = test.call(submit_response, sent(form.id, id(3), answers)).await;
         answer.assert_problem(409, "limit_reached", "Survey has all the responses that it takes");
     }
-    update(&test, form.id, "is_active = false").await;
+    // Nor do they need one.
+    test.reply(form.questions[1], json!("dog")).await;
+    update(&test, form.id, "is_active = false, was_open = true").await;
     let answer = test.call(submit_response, sent(form.id, id(3), &answers)).await;
     assert_eq!(answer.body["code"], "survey_closed");
     assert_eq!(test.call(submit_response, sent(form.id, id(2), &answers)).await.status, 200);
     assert_eq!(test.count("responses WHERE NOT single").await, 2);
+    test.assert_counted().await;
+    // What is deleted makes place, and is not taken again itself.
+    update(&test, form.id, "is_active = true").await;
+    delete(&test, &ada, form.id, id(1)).await.unwrap();
+    for (number, status) in [(1, 410), (4, 201), (5, 409), (1, 410)] {
+        assert_eq!(test.call(submit_response, sent(form.id, id(number), &answers)).await.status, status);
+    }
+    test.assert_counted().await;
+}
+
+#[tokio::test]
+async fn a_limit_is_exact_also_when_all_come_at_once() {
+    let test = Arc::new(TestApp::with(|config| config.concurrency = 24).await);
+    let ada = test.user("ada").await;
+    let form = pets(test.survey(&ada).limit(10)).await;
+    let answers = form.answers([json!("Ada"), json!("cat")]);
+    let mut racing = tokio::task::JoinSet::new();
+    for n in 0..24 {
+        let (test, call) = (test.clone(), sent(form.id, id(n), &answers));
+        racing.spawn(async move { test.call(submit_response, call).await.status });
+    }
+    let statuses = racing.join_all().await;
+    let number = |status: u16| statuses.iter().filter(|s| **s == status).count();
+    assert_eq!((number(201), number(409)), (10, 14), "{statuses:?}");
+    assert_eq!(test.count("responses").await, 10);
+    test.assert_counted().await;
+}
+
+#[tokio::test]
+async fn each_bad_row_of_a_matrix_is_a_fault() {
+    let test = TestApp::new().await;
+    let ada = test.user("ada").await;
+    let rules = json!({
+        "rows": ["walk", "play", {"value": "swim", "retired": true}, "eat"], "columns": ["daily", "weekly", {"value": "yearly", "retired": true}],
+    });
+    let mut several = rules.clone();
+    several["multiple"] = json!(true);
+    several["minRows"] = json!(2);
+    let form = test
+        .survey(&ada)
+        .questions(json!([
+            {"type": "matrix", "replyContent": rules},
+            {"type": "matrix", "replyContent": several},
+            {"type": "number"},
+        ]))
+        .await;
+    let [one, many, number] = [0, 1, 2].map(|index: usize| form.questions[index].to_string());
+    let answers = form.answers([
+        json!({"eat": "daily", "fly": "daily", "play": "yearly", "swim": "daily", "walk": "hourly"}),
+        json!({"eat": ["daily", "weekly"], "play": [], "walk": ["daily", "daily"]}),
+        json!("x"),
+    ]);
+    let answer = test.call(submit_response, posted(form.id, &answers)).await;
+    answer.assert_problem(422, "invalid_answers", "3 answer(s) are not valid");
+    let fault = |question: &str, row: &str, code: &str, message: &str| json!({"question": question, "row": row, "code": code, "message": message});
+    let wrong = "must be a number below 1e15 with at most 6 digits behind the point";
+    assert_eq!(
+        answer.body["faults"],
+        json!([
+            fault(&one, "fly", "unknown_row", r#""fly" is no row of this question"#),
+            fault(&one, "play", "retired_option", r#""yearly" can't be chosen any more"#),
+            fault(&one, "swim", "retired_option", r#"the row "swim" can't be answered any more"#),
+            fault(&one, "walk", "unknown_option", r#""hourly" is no column of this question"#),
+            fault(&many, "play", "too_few", r#""play" needs a column"#),
+            fault(&many, "walk", "duplicate", r#""daily" is there twice"#),
+            {"question": number, "code": "wrong_type", "message": wrong},
+        ])
+    );
+    // One text a question.
+    assert_eq!(
+        answer.body["errors"],
+        json!({&one: r#""fly" is no row of this question"#, &many: r#""play" needs a column"#, &number: wrong})
+    );
+    for (answer, code, text) in [
+        (json!({"walk": ["daily"]}), "too_few", "at least 2 rows must be answered"),
+        (json!(["daily"]), "wrong_type", "must be an object with a column for each row"),
+    ] {
+        let answer = test.call(submit_response, posted(form.id, &form.answers([json!(null), answer]))).await;
+        answer.assert_problem(422, "invalid_answers", "1 answer(s) are not valid");
+        assert_eq!(answer.body["faults"], json!([{"question": many, "code": code, "message": text}]));
+    }
+    assert_nothing(&test).await;
+    let good =
+        form.answers([json!({"eat": "daily"}), json!({"walk": ["daily"], "eat": ["daily", "weekly"]})]);
+    assert_eq!(test.call(submit_response, posted(form.id, &good)).await.status, 201);
     test.assert_counted().await;
 }
 
@@ -317,7 +567,7 @@ async fn a_limit_is_exact_and_a_retry_is_not_counted() {
 async fn a_response_is_good_for_as_many_questions_as_a_survey_may_have() {
     let test = TestApp::new().await;
     let ada = test.user("ada").await;
-    let form = test.form(&ada, json!(vec![json!({"type": "nps", "required": true}); 500])).await;
+    let form = test.survey(&ada).questions(json!(vec![json!({"type": "nps", "required": true}); 500])).await;
     let answers: Value = form.questions.iter().map(|id| (id.to_string(), json!(10))).collect();
     assert_eq!(test.call(submit_response, posted(form.id, &answers)).await.status, 201);
     assert_eq!(test.count("replies").await, 500);
@@ -332,7 +582,7 @@ async fn a_response_is_good_for_as_many_questions_as_a_survey_may_have() {
 async fn a_reply_of_a_response_has_at_most_64_kibibytes() {
     let test = TestApp::new().await;
     let ada = test.user("ada").await;
-    let form = test.form(&ada, json!([{"type": "colour"}])).await;
+    let form = test.survey(&ada).questions(json!([{"type": "x-colour"}])).await;
     let large = form.answers([json!("x".repeat(65_535))]);
     let answer = test.call(submit_response, posted(form.id, &large)).await;
     let text = format!("{}: may have at most 64 KiB of JSON", form.questions[0]);
@@ -345,7 +595,8 @@ async fn a_reply_of_a_response_has_at_most_64_kibibytes() {
 #[tokio::test]
 async fn two_spellings_of_one_question_are_refused() {
     let test = TestApp::new().await;
-    let form = pets(&test).await;
+    let ada = test.user("ada").await;
+    let form = pets(test.survey(&ada)).await;
     let question = form.questions[0].to_string();
     for spelling in [question.to_uppercase(), question.replace('-', ""), format!("{{{question}}}")] {
         let answer =
@@ -361,11 +612,9 @@ async fn two_spellings_of_one_question_are_refused() {
 async fn what_cannot_be_stored_is_a_fault() {
     let test = TestApp::new().await;
     let ada = test.user("ada").await;
-    let form = test.form(&ada, json!([{"type": "number"}])).await;
+    let form = test.survey(&ada).questions(json!([{"type": "number"}])).await;
     let number = form.questions[0];
-    let call = |json: &str| {
-        post("/").path("idSurvey", form.id).body(format!(r#"{{"answers": {{"{number}": {json}}}}}"#))
-    };
+    let call = |json: &str| posted_text(form.id, &format!(r#"{{"answers": {{"{number}": {json}}}}}"#));
     for (json, text) in [
         ("1e400", "the number 1e+400 is too large"),
         (r#""a\u0000b""#, "must not have the control character U+0000"),
@@ -390,16 +639,19 @@ async fn what_cannot_be_stored_is_a_fault() {
 #[tokio::test]
 async fn answers_are_an_object() {
     let test = TestApp::new().await;
-    let form = pets(&test).await;
+    let ada = test.user("ada").await;
+    let form = pets(test.survey(&ada)).await;
     for answers in [json!([]), json!("x"), json!(5), json!(null), json!("")] {
         let answer = test.call(submit_response, posted(form.id, &answers)).await;
-        answer.assert_invalid(json!({"answers": "must be an object with a reply for each id of a question"}));
+        let text = "must be an object with an answer for each id of a question";
+        answer.assert_invalid(json!({ "answers": text }));
     }
-    let answer = test.call(submit_response, post("/").path("idSurvey", form.id)).await;
+    let answer = test.call(submit_response, posted_text(form.id, "")).await;
     answer.assert_invalid(json!({"answers": "This field cannot be blank"}));
-    let call = put("/").path("idSurvey", "x").path("idResponse", "y").json(json!({"answers": {}}));
+    let call = put("/surveys/x/responses/y").path("idSurvey", "x").path("idResponse", "y");
     let id = "must be an id (a UUID)";
-    test.call(submit_response, call).await.assert_invalid(json!({"idSurvey": id, "idResponse": id}));
+    let answer = test.call(submit_response, call.json(json!({"answers": {}}))).await;
+    answer.assert_invalid(json!({"idSurvey": id, "idResponse": id}));
 }
 
 #[tokio::test]
@@ -413,10 +665,10 @@ async fn an_unknown_survey_is_not_found() {
 async fn numbers_are_kept_as_they_were_sent_and_added_up_exactly() {
     let test = TestApp::new().await;
     let ada = test.user("ada").await;
-    let form = test.form(&ada, json!([{"type": "number"}])).await;
+    let form = test.survey(&ada).questions(json!([{"type": "number"}])).await;
     for number in ["0.1", "0.2", "1.50", "-15e-1"] {
         let answers = format!(r#"{{"answers": {{"{}": {number}}}}}"#, form.questions[0]);
-        let answer = test.call(submit_response, post("/").path("idSurvey", form.id).body(answers)).await;
+        let answer = test.call(submit_response, posted_text(form.id, &answers)).await;
         assert_eq!(answer.status, 201);
     }
     let sql = "SELECT string_agg(reply::text, ' ' ORDER BY id) AS replies,
@@ -431,11 +683,47 @@ async fn numbers_are_kept_as_they_were_sent_and_added_up_exactly() {
 async fn what_is_refused_is_shown_by_its_beginning_only() {
     let test = TestApp::new().await;
     let ada = test.user("ada").await;
-    let form = test.form(&ada, json!([{"type": "single_choice", "replyContent": ["a"]}])).await;
+    let form = test.survey(&ada).questions(json!([{"type": "single_choice", "replyContent": ["a"]}])).await;
     let long = "\\".repeat(30_000);
     let answers = json!({ form.questions[0].to_string(): long, long.clone(): 1 });
-    let call = post("/surveys/x/responses").path("idSurvey", form.id).json(json!({ "answers": answers }));
-    let answer = test.call(submit_response, call).await;
+    let answer = test.call(submit_response, posted(form.id, &answers)).await;
     assert_eq!((answer.status, answer.body["faults"].as_array().map(Vec::len)), (422, Some(2)));
     assert!(answer.body.to_string().len() < 2000);
+}
+
+#[tokio::test]
+async fn a_body_with_other_names_or_a_name_twice_is_refused() {
+    let test = TestApp::new().await;
+    let ada = test.user("ada").await;
+    let form = pets(test.survey(&ada)).await;
+    let question = form.questions[0];
+    let answers = form.answers([json!("Ada")]);
+    let body = json!({"answers": answers, "respondent": "Ada"});
+    let call = posted_text(form.id, &body.to_string()).query("dryRun", "1");
+    let unknown = "is unknown: there are idSurvey, answers";
+    test.call(submit_response, call).await.assert_invalid(json!({"respondent": unknown, "dryRun": unknown}));
+    let call = sent(form.id, id(1), &answers).body(body.to_string());
+    let unknown = "is unknown: there are idSurvey, idResponse, answers";
+    test.call(submit_response, call).await.assert_invalid(json!({ "respondent": unknown }));
+    for (body, name) in [
+        (r#"{"answers": {}, "answers": {}}"#.to_owned(), "answers".to_owned()),
+        (format!(r#"{{"answers": {{"{question}": "a", "{question}": "b"}}}}"#), question.to_string()),
+        (format!(r#"{{"answers": {{"{question}": [{{"a": 1, "\u0061": 2}}]}}}}"#), "a".to_owned()),
+    ] {
+        let answer = test.call(submit_response, posted_text(form.id, &body)).await;
+        let text = format!("The body gives the name {name:?} twice in one object");
+        answer.assert_problem(400, "malformed_body", &text);
+    }
+    let private = format!(r#"{{"answers": {{"{question}": {{"$serde_json::private::Number": "1"}}}}}}"#);
+    let answer = test.call(submit_response, posted_text(form.id, &private)).await;
+    let text = "The body must not have names that begin with $serde_json::private";
+    answer.assert_problem(400, "malformed_body", text);
+    let deep = format!(r#"{{"answers": {{"{question}": {}1{}}}}}"#, "[".repeat(32), "]".repeat(32));
+    let answer = test.call(submit_response, posted_text(form.id, &deep)).await;
+    let text = "The body may be nested at most 32 levels deep inside a parameter";
+    answer.assert_problem(400, "malformed_body", text);
+    let large = format!(r#"{{"answers": {{}}}}{}"#, " ".repeat(1024 * 1024));
+    let answer = test.call(submit_response, posted_text(form.id, &large)).await;
+    answer.assert_problem(413, "too_large", "The body may have at most 1 MiB");
+    assert_nothing(&test).await;
 }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize, de};
 use unicode_properties::{GeneralCategory, UnicodeGeneralCategory as _};
 use uuid::Uuid;
 
-/// A user's name: one line of 1 to 80 visible characters and single-width spaces, unique without regard to case and to the
+/// A user's name: one line of 1 to 80 visible characters and spaces, unique without regard to case and to the
 /// compatibility forms of Unicode (NFKC): of two names that look the same, one is taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Username(Line<80>);
@@ -42,6 +42,23 @@ fn is_visible(c: char) -> bool {
     !matches!(
         c.general_category(),
         Control | Format | LineSeparator | ParagraphSeparator | SpaceSeparator | Unassigned
+    ) && !is_drawn_as_nothing(c)
+}
+
+/// The letters and marks that Unicode calls default-ignorable (DerivedCoreProperties.txt; their other categories are refused
+/// as such), and the blank pattern of Braille.
+fn is_drawn_as_nothing(c: char) -> bool {
+    matches!(
+        c,
+        '\u{34f}'
+            | '\u{115f}'..='\u{1160}'
+            | '\u{17b4}'..='\u{17b5}'
+            | '\u{180b}'..='\u{180f}'
+            | '\u{2800}'
+            | '\u{3164}'
+            | '\u{fe00}'..='\u{fe0f}'
+            | '\u{ffa0}'
+            | '\u{e0100}'..='\u{e01ef}'
     )
 }
 

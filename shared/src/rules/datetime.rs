@@ -16,9 +16,12 @@ impl Written for chrono::DateTime<Utc> {
     const EXPECTED: &'static str = "must be a time like 2030-01-31T18:00:00+01:00, with an offset";
 
     fn read(text: &str) -> Option<Self> {
-        // RFC 3339 without what it leaves to agreement: a blank in place of the T, and leap seconds.
-        let separated = matches!(text.as_bytes().get(10), Some(b'T' | b't')) && text.get(17..19) != Some("60");
-        let moment = separated.then(|| chrono::DateTime::parse_from_rfc3339(text).ok()).flatten();
+        // RFC 3339 without what it leaves to agreement: a blank in place of the T, and leap seconds. chrono also takes the
+        // minus sign of typesetters, U+2212.
+        let plain = text.is_ascii()
+            && matches!(text.as_bytes().get(10), Some(b'T' | b't'))
+            && text.get(17..19) != Some("60");
+        let moment = plain.then(|| chrono::DateTime::parse_from_rfc3339(text).ok()).flatten();
         moment.map(|moment| moment.to_utc()).filter(moment::in_range)
     }
 

@@ -159,7 +159,13 @@ pub(super) fn listed(reply_content: Option<&Value>) -> Result<Value, FieldErrors
 
 /// Rules as a struct, from what [`listed`] takes.
 pub(super) fn read_listed<T: de::DeserializeOwned>(reply_content: Option<&Value>) -> Result<T, FieldErrors> {
-    read(Some(&listed(reply_content)?))
+    let rules = read(Some(&listed(reply_content)?));
+    // A list is the client's, the name around it is not.
+    rules.map_err(
+        |errors: FieldErrors| {
+            if reply_content.is_some_and(Value::is_array) { errors.outside("options") } else { errors }
+        },
+    )
 }
 
 impl Selections {

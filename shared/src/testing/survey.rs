@@ -13,6 +13,8 @@ use std::{
 pub struct SurveyBuilder<'a> {
     test: &'a TestApp,
     owner: Uuid,
+    name: &'a str,
+    desc: &'a str,
     is_active: bool,
     was_open: bool,
     opens_at: Option<DateTime<Utc>>,
@@ -20,6 +22,9 @@ pub struct SurveyBuilder<'a> {
     visibility: &'static str,
     public_stats: bool,
     limit: Option<i64>,
+    version: i32,
+    made_at: Option<DateTime<Utc>>,
+    edited_at: Option<DateTime<Utc>>,
     questions: Value,
 }
 
@@ -46,6 +51,8 @@ impl<'a> SurveyBuilder<'a> {
         Self {
             test,
             owner,
+            name: "pets",
+            desc: "About pets",
             is_active: true,
             was_open: false,
             opens_at: None,
@@ -53,8 +60,21 @@ impl<'a> SurveyBuilder<'a> {
             visibility: "public",
             public_stats: false,
             limit: None,
+            version: 1,
+            made_at: None,
+            edited_at: None,
             questions: json!([{ "content": "Which pet?", "type": "x-pet" }]),
         }
+    }
+
+    /// Called `name`.
+    pub fn name(self, name: &'a str) -> Self {
+        Self { name, ..self }
+    }
+
+    /// With this description.
+    pub fn desc(self, desc: &'a str) -> Self {
+        Self { desc, ..self }
     }
 
     /// Never open yet.
@@ -70,6 +90,11 @@ impl<'a> SurveyBuilder<'a> {
     /// Opening in an hour.
     pub fn scheduled(self) -> Self {
         Self { opens_at: Some(Utc::now() + TimeDelta::hours(1)), ..self }
+    }
+
+    /// Opening at this moment, in RFC 3339.
+    pub fn opens(self, moment: &str) -> Self {
+        Self { opens_at: Some(moment.parse().unwrap()), ..self }
     }
 
     /// Due at this moment, in RFC 3339.
@@ -97,6 +122,16 @@ impl<'a> SurveyBuilder<'a> {
         Self { limit: Some(limit), ..self }
     }
 
+    /// Made at this moment, in RFC 3339.
+    pub fn made(self, moment: &str) -> Self {
+        Self { made_at: Some(moment.parse().unwrap()), ..self }
+    }
+
+    /// Last edited at this moment, in RFC 3339, and by that in this version.
+    pub fn edited(self, version: i32, moment: &str) -> Self {
+        Self { version, edited_at: Some(moment.parse().unwrap()), ..self }
+    }
+
     /// With these questions, `[{type, content?, required?, replyContent?}]`.
     pub fn questions(self, questions: Value) -> Self {
         Self { questions, ..self }
@@ -108,8 +143,9 @@ impl<'a> SurveyBuilder<'a> {
         let count = i32::try_from(questions.len()).unwrap();
         db.rows(
             "INSERT INTO surveys (id, owner_id, name, description, is_active, was_open, opens_at, due_at, visibility,
-                                  public_stats, question_count, question_bytes)
-             VALUES ($1, $2, 'pets', 'About pets', $3, $4, $5, $6, $7, $8, $9, 10 * $9)",
+                                  public_stats, question_count, question_bytes, version, created_at, updated_at)
+             VALUES ($1, $2, $10, $11, $3, $4, $5, $6, $7, $8, $9, 10 * $9, $12,
+                     coalesce($13, now()), coalesce($14, $13, now()))",
             &[
                 &id,
                 &self.owner,
@@ -120,6 +156,11 @@ impl<'a> SurveyBuilder<'a> {
                 &self.visibility,
                 &self.public_stats,
                 &count,
+                &self.name,
+                &self.desc,
+                &self.version,
+                &self.made_at,
+                &self.edited_at,
             ],
         )
         .await

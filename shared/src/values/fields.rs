@@ -41,6 +41,16 @@ impl FieldErrors {
         Self(self.0.into_iter().map(|(place, text)| (inner(place), text)).collect())
     }
 
+    /// The same, where the client has not written the name `place` around the values.
+    #[must_use]
+    pub fn outside(self, place: &str) -> Self {
+        let outer = |inner: String| match inner.strip_prefix(place) {
+            Some(outer) => outer.trim_start_matches('.').to_owned(),
+            None => inner,
+        };
+        Self(self.0.into_iter().map(|(place, text)| (outer(place), text)).collect())
+    }
+
     /// `value`, unless there is an error.
     ///
     /// # Errors
