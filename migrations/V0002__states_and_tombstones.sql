@@ -35,8 +35,10 @@ CREATE FUNCTION next_place(survey uuid) RETURNS xid8 LANGUAGE sql VOLATILE
     );
 
 -- Names that look the same are the same (NFKC: full-width letters, ligatures). Of two violated indexes PostgreSQL reports
--- the one made first, and a taken name is to be said before a taken address: both indexes of names are told alike.
+-- the one made first, and a taken name is to be said before a taken address: so the index of addresses is made anew.
 CREATE UNIQUE INDEX users_username_nfkc_key ON users (lower(normalize(username, NFKC)));
+DROP INDEX users_email_key;
+CREATE UNIQUE INDEX users_email_key ON users (lower(normalize(email)));
 
 -- Days far from the day a survey was made are counted by their year from now on: anybody may answer with any day.
 WITH far AS (

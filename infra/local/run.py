@@ -4,7 +4,8 @@
     run.py               `make run`: until Ctrl-C, on http://localhost:9000 (PORT=… to change), data kept in .local;
                          changed code is built and loaded as it is saved
     run.py exec -- CMD…  `make e2e`: on a throwaway database and a free port, for as long as CMD runs, which gets API_URL,
-                         DATABASE_URL, TEST_DATABASE_URL, JWT_SECRET_KEY and DEBUGGING_KEY; returns CMD's exit code
+                         DATABASE_URL, TEST_DATABASE_URL, JWT_SECRET_KEY, DEBUGGING_KEY and CORS_ORIGINS; returns CMD's
+                         exit code
 """
 
 import json
@@ -169,7 +170,7 @@ def execute(command):
             with Api(ROOT, binaries, free_port(), output, DATABASE_URL=url, **keys).up() as api:
                 api.healthy()  # if not, CMD will say so better
                 code = processes.run(command, API_URL=f"http://127.0.0.1:{api.port}", DATABASE_URL=url, TEST_DATABASE_URL=url,
-                                     **keys)
+                                     CORS_ORIGINS=api.cors["CORS_ORIGINS"], **keys)
     if code:
         say("\n".join([f"--- the last lines of {log.relative_to(ROOT)}:", *log.read_text(errors="replace").splitlines()[-50:]]))
     return code

@@ -40,9 +40,7 @@ static WORLD: LazyLock<World> = LazyLock::new(|| {
     assert_eq!(api.send(&everybody).status, 200, "these tests need an API of stage dev");
     let ada = User::register(&api, "ada");
     let logged_out = ada.login(&api);
-    for (path, token) in
-        [("/logout/access", &logged_out.access), ("/logout/refresh", &logged_out.refresh)]
-    {
+    for (path, token) in [("/logout/access", &logged_out.access), ("/logout/refresh", &logged_out.refresh)] {
         assert_eq!(api.send(&Request::new("POST", path).bearer(token)).status, 200);
     }
     let stranger = User::register(&api, "stranger");
@@ -195,8 +193,8 @@ fn request(pets: &Pets, operation: &Operation) -> Request {
 /// The parameters of an operation that are ids.
 fn ids(operation: &Operation) -> Vec<&'static str> {
     let parameters = operation.parameters().into_iter();
-    let ids =
-        parameters.filter(|parameter| parameter["example"].as_str().is_some_and(|e| Uuid::try_parse(e).is_ok()));
+    let ids = parameters
+        .filter(|parameter| parameter["example"].as_str().is_some_and(|e| Uuid::try_parse(e).is_ok()));
     ids.map(|parameter| contract::text(&parameter["name"])).collect()
 }
 
@@ -282,7 +280,8 @@ fn where_no_token_is_asked_for_none_matters() {
         let pets = Pets::new(&world.api, &world.ada, json!({}));
         let anyones = world.api.send(&request(&pets, &operation));
         report.expect(anyones.status < 300 || operation.id == "register", &operation, "without", &anyones);
-        let good = Bad { what: "a good token", header: format!("Bearer {}", world.stranger.access), code: "" };
+        let good =
+            Bad { what: "a good token", header: format!("Bearer {}", world.stranger.access), code: "" };
         for Bad { what, header, .. } in bad("accessToken").into_iter().chain([good]) {
             let answer = world.api.send(&request(&pets, &operation).header("Authorization", &header));
             let what = format!("{what}, is not {} as without", anyones.status);
@@ -315,7 +314,12 @@ fn of_somebody_elses_survey_a_stranger_sees_what_anyone_sees_and_changes_nothing
             let request = request(&survey.pets, &operation);
             let strangers = |report: &mut Report| {
                 let strangers = world.api.send(&request.clone().bearer(&world.stranger.access));
-                report.expect(strangers.status != 401, &operation, &format!("{state}, a stranger"), &strangers);
+                report.expect(
+                    strangers.status != 401,
+                    &operation,
+                    &format!("{state}, a stranger"),
+                    &strangers,
+                );
                 strangers
             };
             match operation.security() {

@@ -41,7 +41,8 @@ fn every_operation_answers_as_its_example_shows() {
             let answer = api.send(&request);
             statuses.insert(answer.status);
             let Some(examples) = documented.get(&answer.status) else {
-                writeln!(report, "{name}: {request:?} was answered {} {}", answer.status, answer.body).unwrap();
+                writeln!(report, "{name}: {request:?} was answered {} {}", answer.status, answer.body)
+                    .unwrap();
                 continue;
             };
             let open = operation.answer_is_open(answer.status);

@@ -58,11 +58,11 @@ pub async fn stats(db: &Db, viewer: &Viewer, survey: SurveyId) -> Result<Vec<Sta
                         UNION ALL
                         SELECT * FROM question_counters WHERE question_id = q.id AND kind > 'day'
                         UNION ALL
-                        -- The newest days, each of them whole.
+                        -- The newest days, each of them whole. One whose answers were all deleted takes no place.
                         SELECT * FROM question_counters WHERE question_id = q.id AND kind = 'day' AND part > coalesce((
-                            SELECT part FROM (
-                                SELECT DISTINCT part FROM question_counters WHERE question_id = q.id AND kind = 'day'
-                            ) AS days ORDER BY part DESC OFFSET $5 / greatest(s.question_count, 1) LIMIT 1
+                            SELECT part FROM question_counters WHERE question_id = q.id AND kind = 'day'
+                            GROUP BY part HAVING sum(n) > 0
+                            ORDER BY part DESC OFFSET $5 / greatest(s.question_count, 1) LIMIT 1
                         ), '')
                     ) AS shards GROUP BY kind, part
                 ) AS parts

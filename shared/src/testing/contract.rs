@@ -90,6 +90,12 @@ impl Operation {
             response.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
         };
         assert_eq!(header("x-content-type-options"), "nosniff", "{name}");
+        for (header_name, description) in
+            documented.get("headers").and_then(Value::as_object).into_iter().flatten()
+        {
+            let required = resolve(description, "").0["required"] == json!(true);
+            assert!(!required || !header(header_name).is_empty(), "{name}: {status} must have {header_name}");
+        }
         let sent = header("content-type");
         let media = sent.split(';').next().unwrap_or_default();
         let Some(content) = documented.get("content").and_then(Value::as_object) else {
@@ -102,12 +108,6 @@ impl Operation {
             let pointer = format!("{pointer}/content/{}/schema", known.replace('~', "~0").replace('/', "~1"));
             let body: Value = serde_json::from_slice(response.body()).expect("the body is JSON");
             check_schema(&pointer, &body, &format!("{name}: {status}"));
-        }
-        for (header_name, description) in
-            documented.get("headers").and_then(Value::as_object).into_iter().flatten()
-        {
-            let required = resolve(description, "").0["required"] == json!(true);
-            assert!(!required || !header(header_name).is_empty(), "{name}: {status} must have {header_name}");
         }
     }
 

@@ -5,8 +5,7 @@
 //! a `message`, `400` and `{"message": {parameter: text}}`, `{"msg": text}` for tokens); the last ones change the form.
 
 use crate::{
-    client::Answer,
-    recording::{Exchange, each_text},
+    recording::{Answer, Exchange, each_text},
     world::World,
 };
 use serde_json::{Value, json};
@@ -35,8 +34,9 @@ pub(crate) struct Case<'a> {
     pub(crate) answer: Answer,
 }
 
-/// Differences that section 3 of the design does not list.
-pub(crate) const BEYOND_SECTION_3: &[Difference] = &[
+/// All of them, in the order in which they apply.
+pub(crate) const DIFFERENCES: &[Difference] = &[
+    // What is said.
     Difference {
         name: "Utf8InHeaders",
         because: "clients send UTF-8 in headers, and the original read it as latin-1",
@@ -94,7 +94,7 @@ pub(crate) const BEYOND_SECTION_3: &[Difference] = &[
     },
     Difference {
         name: "IdsAreUuids",
-        because: "ids are UUIDs (design section 2), so that they can't be guessed",
+        because: "ids are UUIDs, so that nobody can guess the next one",
         rules: &[
             (
                 &[
@@ -128,7 +128,7 @@ pub(crate) const BEYOND_SECTION_3: &[Difference] = &[
     },
     Difference {
         name: "ClaimsAreOurs",
-        because: "the user's id is in `sub`, and a token must have an end (design section 4)",
+        because: "a token names its user by the standard's `sub`, and one without an end could never be forgotten",
         rules: &[
             (&["auth.getsurveys.no_identity"], |_| refuses("Missing claim: sub")),
             (&["auth.getsurveys.no_exp"], |_| refuses("Missing claim: exp")),
@@ -159,11 +159,6 @@ pub(crate) const BEYOND_SECTION_3: &[Difference] = &[
             active(case, |flag| matches!(flag, Some("true" | "1")))
         })],
     },
-];
-
-/// The deliberate differences that section 3 of the design lists.
-pub(crate) const SECTION_3: &[Difference] = &[
-    // What is said.
     Difference {
         name: "ParametersFromAnywhere",
         because: "every parameter is taken from the path, a body, the query or a header",
@@ -347,7 +342,7 @@ pub(crate) const SECTION_3: &[Difference] = &[
     },
     Difference {
         name: "DraftsArePrivate",
-        because: "a survey that is not active doesn't exist for anyone but its owner",
+        because: "a survey that never was open doesn't exist for anyone but its owner; one that is past does",
         rules: &[(
             &["getsurveyquestions.inactive", "getsurveystats.no_questions", "getsurveystats.inactive"],
             |case| match case.sent.path.as_str() {
@@ -355,6 +350,11 @@ pub(crate) const SECTION_3: &[Difference] = &[
                 _ => unknown_survey_of_stats(case),
             },
         )],
+    },
+    Difference {
+        name: "DebuggingNeedsItsKey",
+        because: "anyone could read all users and delete them",
+        rules: &[(USERS, |_| refuses("Missing Authorization Header"))],
     },
     Difference {
         name: "StatsAreTheOwners",
@@ -382,7 +382,7 @@ pub(crate) const SECTION_3: &[Difference] = &[
     Difference {
         name: "DeleteCascades",
         because: "with a user goes what the user owned",
-        rules: &[(&["users.delete.owners"], |case| {
+        rules: &[(&["users.delete.owners.with_key"], |case| {
             says(&format!("{} row(s) deleted", case.world.users.len()))
         })],
     },
@@ -396,8 +396,8 @@ pub(crate) const SECTION_3: &[Difference] = &[
                 "activesurveys.ok",
                 "activesurveys.after",
                 "addquestion.read",
-                "users.get.many",
-                "users.get.after_failed_delete",
+                "users.get.many.with_key",
+                "users.get.after_failed_delete.with_key",
             ],
             lists_what_was_accepted,
         )],
@@ -451,9 +451,14 @@ pub(crate) const SECTION_3: &[Difference] = &[
             (&["getsurveys.ok", "getsurveys.subcount", "activesurveys.ok", "activesurveys.after"], |case| {
                 each_survey(case, |survey, id| {
                     let accepted = case.world.survey(id);
+                    survey["createdAt"] = "<timestamp>".into();
                     survey["opensAt"] = Value::Null;
                     survey["publicStats"] = false.into();
                     survey["responseLimit"] = Value::Null;
+                    survey["questionCount"] =
+                        case.world.questions.iter().filter(|question| question.survey == id).count().into();
+                    survey["state"] = accepted.state().into();
+                    survey["updatedAt"] = "<timestamp>".into();
                     survey["version"] = accepted.version.into();
                     survey["visibility"] = "public".into();
                 })
@@ -477,7 +482,7 @@ pub(crate) const SECTION_3: &[Difference] = &[
     Difference {
         name: "UsersShowNoHash",
         because: "a hash is nobody's business; the id is shown instead",
-        rules: &[(&["users.get.one", "users.get.many"], |case| {
+        rules: &[(&["users.get.one.with_key", "users.get.many.with_key"], |case| {
             edited(case, |body| {
                 for user in items(body, "users") {
                     *user = json!({ "id": "<id>", "username": user["username"] });
@@ -588,6 +593,19 @@ pub(crate) const SECTION_3: &[Difference] = &[
             }
         })],
     },
+];
+
+/// What was sent to `/users`, without a key.
+const USERS: &[&str] = &[
+    "users.get.empty",
+    "users.delete.empty",
+    "users.get.one",
+    "users.delete.ok",
+    "users.delete.ghost",
+    "users.delete.ghost_again",
+    "users.get.many",
+    "users.delete.owners",
+    "users.get.after_failed_delete",
 ];
 
 const BLANK: &str = "This field cannot be blank";

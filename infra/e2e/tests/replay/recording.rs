@@ -1,6 +1,6 @@
 //! `exchanges.json`: what was sent to the original and what it answered.
 
-use crate::client::{Answer, Request};
+use crate::client::{self, Request};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -10,6 +10,19 @@ pub(crate) struct Recording {
     pub(crate) exchanges: Vec<Exchange>,
     /// A `duedate` as sent, and how the original showed it later.
     pub(crate) read_back: BTreeMap<String, String>,
+}
+
+/// What the recording knows of an answer.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) body: Value,
+}
+
+impl From<client::Answer> for Answer {
+    fn from(client::Answer { status, body, .. }: client::Answer) -> Self {
+        Self { status, body }
+    }
 }
 
 /// A request and its recorded answer.
@@ -37,14 +50,35 @@ pub(crate) struct Content {
     transfer_encoding: String,
 }
 
-/// What the original showed to anyone and Canvass shows to the owner alone: asked for once more, by the owner.
-const ONCE_MORE_BY_THE_OWNER: [&str; 6] = [
-    "getsurveyquestions.inactive",
-    "getsurveystats.types",
-    "getsurveystats.ok",
-    "getsurveystats.no_questions",
-    "getsurveystats.inactive",
-    "getsurveystats.past",
+/// What the original did for anyone and Canvass does for some: asked for once more, with what proves that to be one of them.
+const ONCE_MORE: [(&str, &str, &[&str]); 2] = [
+    (
+        ".owner",
+        "Bearer {{access:alice}}",
+        &[
+            "getsurveyquestions.inactive",
+            "getsurveystats.types",
+            "getsurveystats.ok",
+            "getsurveystats.no_questions",
+            "getsurveystats.inactive",
+            "getsurveystats.past",
+        ],
+    ),
+    (
+        ".with_key",
+        "Bearer {{debugging_key}}",
+        &[
+            "users.get.empty",
+            "users.delete.empty",
+            "users.get.one",
+            "users.delete.ok",
+            "users.delete.ghost",
+            "users.delete.ghost_again",
+            "users.get.many",
+            "users.delete.owners",
+            "users.get.after_failed_delete",
+        ],
+    ),
 ];
 
 pub(crate) fn load() -> Recording {
@@ -79,13 +113,15 @@ pub(crate) fn load() -> Recording {
             "addreply.ok.long" => exchange.content.body = json!({ "reply": "L".repeat(1_000_000) }),
             _ => {}
         }
-        let once_more = ONCE_MORE_BY_THE_OWNER.contains(&exchange.id.as_str()).then(|| exchange.clone());
+        let once_more = ONCE_MORE.iter().find(|(_, _, ids)| ids.contains(&exchange.id.as_str()));
+        let once_more = once_more.map(|(whose, proof, _)| {
+            let mut again = exchange.clone();
+            again.id += whose;
+            again.content.headers.insert("Authorization".to_owned(), (*proof).to_owned());
+            again
+        });
         exchanges.push(exchange);
-        exchanges.extend(once_more.map(|mut exchange| {
-            exchange.id += ".owner";
-            exchange.content.headers.insert("Authorization".to_owned(), "Bearer {{access:alice}}".to_owned());
-            exchange
-        }));
+        exchanges.extend(once_more);
     }
     let read_back = file.about.due_formats.into_values().map(|form| (form.sent, form.read_back)).collect();
     Recording { exchanges, read_back }

@@ -1,11 +1,10 @@
 //! What the replay knows of the API: the ids and tokens behind the recording's placeholders, and what was accepted.
 
 use crate::{
-    client::{Answer, Client, Request},
-    recording::{Exchange, each_text},
+    client::{Client, Request, setting},
+    recording::{Answer, Exchange, each_text},
+    tokens::{self, claims},
 };
-use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD as BASE64};
-use jsonwebtoken::EncodingKey;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashMap};
 use uuid::Uuid;
@@ -57,14 +56,24 @@ impl Survey {
         self.is_active() && self.due.as_str() > "24"
     }
 
+    pub(crate) fn state(&self) -> &'static str {
+        match (self.is_active(), self.is_open()) {
+            (_, true) => "open",
+            (true, false) => "closed",
+            (false, false) => "draft",
+        }
+    }
+
     pub(crate) fn is_active(&self) -> bool {
         self.flag.as_ref().is_none_or(|flag| ["True", "true", "1"].contains(&flag.as_str()))
     }
 }
 
 impl World {
-    pub(crate) fn new(key: String, read_back: BTreeMap<String, String>) -> Self {
-        Self { key, read_back, ..Self::default() }
+    pub(crate) fn new(read_back: BTreeMap<String, String>) -> Self {
+        let debugging_key = ("debugging_key".to_owned(), setting("DEBUGGING_KEY"));
+        let tokens = HashMap::from([debugging_key]);
+        Self { key: setting("JWT_SECRET_KEY"), tokens, read_back, ..Self::default() }
     }
 
     /// The exchange with real ids and tokens in place of placeholders, and with passwords that are long enough.
@@ -117,7 +126,7 @@ impl World {
     /// A token of alice with one thing wrong with it.
     fn mint(&self, label: &str) -> String {
         let good = &self.tokens[if label.ends_with("refresh") { "refresh:alice" } else { "access:alice" }];
-        let header = jsonwebtoken::decode_header(good).unwrap();
+        let header = tokens::header(good);
         let mut claims = claims(good);
         let issued = claims["iat"].as_i64().unwrap();
         let mut key = self.key.as_str();
@@ -135,20 +144,16 @@ impl World {
             "wrong_signature" | "wrong_signature_refresh" => key = "the key of somebody else, 32 bytes",
             "alg_none" => {
                 let header = json!({ "typ": "JWT", "alg": "none", "kid": header.kid });
-                return format!(
-                    "{}.{}.",
-                    BASE64.encode(header.to_string()),
-                    BASE64.encode(claims.to_string())
-                );
+                return tokens::assembled(&header, &claims, "");
             }
             _ => panic!("nobody knows the token {label}"),
         }
-        jsonwebtoken::encode(&header, &claims, &EncodingKey::from_secret(key.as_bytes())).unwrap()
+        tokens::signed(&header, &claims, key)
     }
 
-    /// The answer with the recording's placeholders in place of ids and tokens.
+    /// The answer with the recording's placeholders in place of ids and tokens, and of what the clock said.
     pub(crate) fn in_words_of_the_recording(&self, answer: &Answer) -> Answer {
-        let body = each_text(answer.body.clone(), &|text| {
+        let mut body = each_text(answer.body.clone(), &|text| {
             if Uuid::try_parse(text).is_ok() {
                 self.placeholders.get(text).cloned().unwrap_or_else(|| "<id>".to_owned())
             } else if text.starts_with("ey") && text.split('.').count() == 3 {
@@ -157,6 +162,12 @@ impl World {
                 text.to_owned()
             }
         });
+        for survey in body.get_mut("surveys").and_then(Value::as_array_mut).into_iter().flatten() {
+            for moment in ["createdAt", "updatedAt"] {
+                assert!(survey[moment].is_string(), "{survey}");
+                survey[moment] = "<timestamp>".into();
+            }
+        }
         Answer { status: answer.status, body }
     }
 
@@ -216,12 +227,8 @@ impl World {
         let due = self.read_back.get(&due).cloned().unwrap_or_else(|| format!("{due} 00:00:00"));
         self.surveys.push(Survey { id: id.to_owned(), owner: sent.caller(), flag, due, version: 1, shown });
 
-        let request = Request {
-            method: "GET".to_owned(),
-            path: format!("/surveys/{id}/questions"),
-            headers: vec![("Authorization".to_owned(), sent.content.headers["Authorization"].clone())],
-            ..Request::default()
-        };
+        let request = Request::new("GET", &format!("/surveys/{id}/questions"))
+            .header("Authorization", &sent.content.headers["Authorization"]);
         let stored = api.send(&request).body["questions"].take();
         let sent = match sent.parameter("questions").unwrap_or_default() {
             Value::Array(questions) => questions,
@@ -268,10 +275,4 @@ impl Exchange {
         let token = self.content.headers.get("Authorization").and_then(|header| header.split(' ').nth(1));
         token.map(|token| claims(token)["username"].as_str().unwrap().to_owned()).unwrap_or_default()
     }
-}
-
-/// What a token says, whether it is good or not.
-fn claims(token: &str) -> Value {
-    let payload = token.split('.').nth(1).unwrap();
-    serde_json::from_slice(&BASE64.decode(payload).unwrap()).unwrap()
 }
