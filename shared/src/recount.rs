@@ -153,7 +153,8 @@ const COUNTERS: &str = concat!(
         GROUP BY question_id, kind, part
     )
     SELECT format('question %s: %s %s %s (total %s), there are %s (%s)', question_id, kind, to_json(part),
-                  coalesce(c.n, 0), coalesce(c.total, 0), coalesce(s.n, 0), coalesce(s.total, 0)) AS difference
+                  coalesce(c.n, 0), trim_scale(coalesce(c.total, 0)), coalesce(s.n, 0), trim_scale(coalesce(s.total, 0)))
+               AS difference
     FROM stored s FULL JOIN counted c USING (question_id, kind, part)
     WHERE (coalesce(c.n, 0), coalesce(c.total, 0)) <> (coalesce(s.n, 0), coalesce(s.total, 0))
     ORDER BY question_id, kind, part"

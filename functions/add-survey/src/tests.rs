@@ -91,7 +91,7 @@ async fn when_it_opens_who_finds_it_and_how_many_may_answer_are_kept() {
 }
 
 #[tokio::test]
-async fn null_and_blanks_for_an_optional_parameter_are_as_if_it_were_not_given() {
+async fn null_and_blank_texts_for_an_optional_parameter_are_as_if_it_were_not_given() {
     let test = TestApp::new().await;
     let ada = test.user("ada").await;
     let null = json!({
@@ -103,6 +103,11 @@ async fn null_and_blanks_for_an_optional_parameter_are_as_if_it_were_not_given()
         let answer = test.call(add_survey, add(&ada).json(pets(more))).await;
         assert_eq!(answer.status, 201, "{}", answer.body);
     }
+    let no_texts = json!({"isActive": "", "publicStats": " ", "responseLimit": "\t"});
+    test.call(add_survey, add(&ada).json(pets(no_texts))).await.assert_invalid(json!({
+        "isActive": "must be true or false", "publicStats": "must be true or false",
+        "responseLimit": "must be a whole number from 1 to 1000000000",
+    }));
     let usual = "surveys WHERE description = '' AND is_active AND opens_at IS NULL AND visibility = 'public'
                                AND NOT public_stats AND question_count = 0";
     assert_eq!((test.count(usual).await, test.count("response_limits").await), (3, 0));

@@ -1,27 +1,25 @@
 "use strict";
 
-// Swagger UI is dark where the root element says so. Both scripts are deferred, so the page's own background is right before.
+// Swagger UI is dark where the root element says so.
 const dark = matchMedia("(prefers-color-scheme: dark)");
 const follow = () => document.documentElement.classList.toggle("dark-mode", dark.matches);
 dark.addEventListener("change", follow);
 follow();
 
 // Requests go to where this page comes from, which is all that it may ask, whatever servers the document names.
-const here = () => ({
-  statePlugins: {
-    spec: {
-      wrapActions: {
-        updateJsonSpec: (update) => (contract) =>
-          update({ ...contract, servers: [{ url: new URL(".", document.baseURI).href }] }),
-      },
-    },
-  },
-});
+const here = { url: new URL(".", document.baseURI).href };
+const updateJsonSpec = (update) => (contract) => update({ ...contract, servers: [here] });
 
-const ui = SwaggerUIBundle({
+// What is kept for flaskForms' clients is folded away until somebody, or a link, asks for it.
+const isShown = (ask) => (_, what, byDefault) =>
+  ask(what, byDefault && String(what) !== "operations-tag,flaskForms");
+
+SwaggerUIBundle({
   url: "openapi.json",
   dom_id: "#api",
-  plugins: [here],
+  plugins: [
+    { statePlugins: { spec: { wrapActions: { updateJsonSpec } }, layout: { wrapSelectors: { isShown } } } },
+  ],
   deepLinking: true,
   tryItOutEnabled: true,
   displayRequestDuration: true,
@@ -30,10 +28,4 @@ const ui = SwaggerUIBundle({
   persistAuthorization: false,
   // Otherwise another host would be asked whether the document is valid.
   validatorUrl: null,
-  onComplete() {
-    // The paths kept for flaskForms' clients are folded away, unless the link leads to one of them.
-    if (!location.hash.startsWith("#/flaskForms")) {
-      ui.layoutActions.show(["operations-tag", "flaskForms"], false);
-    }
-  },
 });

@@ -390,7 +390,7 @@ async fn a_page_of_large_responses_is_shorter_and_nothing_is_lost() {
     let form = test.survey(&ada).questions(json!(vec![json!({"type": "x-colour"}); 10])).await;
     let large = "x\"".repeat(20_000);
     let answers: Value = form.questions.iter().map(|id| (id.to_string(), json!(large))).collect();
-    for _ in 0..12 {
+    for _ in 0..5 {
         test.response(form.id, answers.clone()).await;
     }
     settled(&test).await;
@@ -409,9 +409,9 @@ async fn a_page_of_large_responses_is_shorter_and_nothing_is_lost() {
                 break;
             }
         }
-        assert!(pages > 1 && bytes > 12 * 10 * large.len(), "{format}: {pages} {bytes}");
+        assert!(pages > 1 && bytes > 5 * 10 * large.len(), "{format}: {pages} {bytes}");
     }
-    assert_eq!(ids(&download(&test, &ada, form.id, 1000).await).len(), 12);
+    assert_eq!(ids(&download(&test, &ada, form.id, 1000).await).len(), 5);
 }
 
 #[tokio::test]
@@ -538,7 +538,7 @@ async fn what_can_not_be_read_in_the_first_order_is_read_in_the_second() {
     session.batch_execute("BEGIN; SELECT pg_current_xact_id()").await.unwrap();
     let late = test.response(form.id, json!({})).await.to_string();
     let oldest = test.call(get_responses, page(form.id, &ada)).await.body;
-    assert_eq!(in_order(oldest["responses"].as_array().unwrap()), [early.clone()]);
+    assert_eq!(in_order(oldest["responses"].as_array().unwrap()), [&*early]);
     assert!(oldest["next"].is_string());
     let newest = test.call(get_responses, page(form.id, &ada).query("order", "desc")).await.body;
     assert_eq!(in_order(newest["responses"].as_array().unwrap()), [late, early]);

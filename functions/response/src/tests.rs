@@ -8,10 +8,7 @@ use shared::{
 };
 
 fn look(survey: Uuid, response: Uuid, owner: &User) -> Call {
-    get("/surveys/x/responses/y")
-        .path("idSurvey", survey)
-        .path("idResponse", response)
-        .bearer(&owner.access)
+    get("/surveys/x/responses/y").path("idSurvey", survey).path("idResponse", response).bearer(&owner.access)
 }
 
 fn deletion(survey: Uuid, response: Uuid, owner: &User) -> Call {
@@ -23,9 +20,7 @@ fn deletion(survey: Uuid, response: Uuid, owner: &User) -> Call {
 
 /// A survey with a number and a choice.
 async fn form(survey: SurveyBuilder<'_>) -> TestSurvey {
-    survey
-        .questions(json!([{"type": "number"}, {"type": "single_choice", "replyContent": ["a", "b"]}]))
-        .await
+    survey.questions(json!([{"type": "number"}, {"type": "single_choice", "replyContent": ["a", "b"]}])).await
 }
 
 #[tokio::test]
@@ -240,7 +235,8 @@ async fn bad_parameters_are_named() {
 async fn other_methods_are_refused() {
     let test = TestApp::new().await;
     let ada = test.user("ada").await;
-    let call = post("/surveys/x/responses/y").path("idSurvey", Uuid::now_v7()).path("idResponse", Uuid::now_v7());
+    let call =
+        post("/surveys/x/responses/y").path("idSurvey", Uuid::now_v7()).path("idResponse", Uuid::now_v7());
     let answer = test.call(response, call.bearer(&ada.access)).await;
     assert_eq!((answer.status, answer.header("allow")), (405, "GET, DELETE"));
 }

@@ -402,7 +402,7 @@ async fn a_response_that_was_deleted_does_not_come_back() {
 #[tokio::test]
 async fn of_a_deletion_and_retries_at_once_the_deletion_stays() {
     let test = Arc::new(TestApp::with(|config| config.concurrency = 24).await);
-    let ada = test.user("ada").await;
+    let ada = Arc::new(test.user("ada").await);
     let form = pets(test.survey(&ada).limit(16)).await;
     let answers = form.answers([json!("Ada"), json!("cat")]);
     for round in 0..4 {
@@ -417,18 +417,10 @@ async fn of_a_deletion_and_retries_at_once_the_deletion_stays() {
                 let (test, call) = (test.clone(), sent(form.id, response, &answers));
                 racing.spawn(async move { test.call(submit_response, call).await.status });
             }
-            let (test, owner) = (
-                test.clone(),
-                User {
-                    username: ada.username.clone(),
-                    access: ada.access.clone(),
-                    refresh: ada.refresh.clone(),
-                    ..ada
-                },
-            );
+            let (test, ada) = (test.clone(), ada.clone());
             racing.spawn(async move {
                 loop {
-                    match delete(&test, &owner, form.id, response).await {
+                    match delete(&test, &ada, form.id, response).await {
                         Ok(()) => return 0,
                         // Not there yet.
                         Err(shared::Error::NotFound(_)) => tokio::task::yield_now().await,

@@ -218,7 +218,8 @@ async fn an_edit_that_changes_nothing_leaves_version_and_moment_alone() {
         // To all that can't be nothing, null is not given.
         json!({"name": null, "isActive": null, "dueDate": null, "visibility": null, "publicStats": null}),
     ] {
-        for call in [edit(form.id, &ada, same.clone()), edit(form.id, &ada, same).header("if-match", "\"1\"")] {
+        for call in [edit(form.id, &ada, same.clone()), edit(form.id, &ada, same).header("if-match", "\"1\"")]
+        {
             let answer = test.call(survey, call).await;
             assert_eq!((answer.status, &answer.body), (200, &before.body));
             assert_eq!(answer.header("etag"), "\"1\"");

@@ -1,6 +1,7 @@
-"""A page in a browser that notices whatever is wrong with it."""
+"""A page in a browser, and everything that goes wrong in it."""
 
 import os
+import sys
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -39,20 +40,25 @@ class Faults(list):
 
 @contextmanager
 def visit(path, **context):
-    """A page that has been loaded, and the list of its faults."""
+    """A page that has been loaded. Whatever goes wrong in it fails the test that visits it."""
+    faults = Faults()
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=os.environ["CHROMIUM"], args=[ALONE, *QUIET])
         try:
-            page = browser.new_context(**context).new_page()
+            page = browser.new_context(viewport={"width": 1280, "height": 900}, **context).new_page()
             page.set_default_timeout(PATIENCE)
-            faults = Faults()
             faults.watch(page)
             page.goto(API_URL + path, wait_until="networkidle")
-            yield page, faults
+            yield page
+        except Exception:
+            print(*faults, sep="\n", file=sys.stderr)
+            raise
         finally:
             browser.close()
+    if faults:
+        raise AssertionError(f"GET {path} in a browser:\n" + "\n".join(faults))
 
 
-def screenshot(page, name):
-    """Keep a picture of the page in .local/screenshots."""
-    page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=True)
+def screenshot(page, name, **options):
+    """Keep a picture of what is to be seen in .local/screenshots."""
+    page.screenshot(path=SCREENSHOTS / f"{name}.png", **options)

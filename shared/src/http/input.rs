@@ -46,6 +46,9 @@ const HEADERS: [&str; 12] = [
 /// The parameters whose blank text is a value like another; elsewhere in a body it counts as missing.
 const MAY_BE_BLANK: [&str; 5] = ["questions", "replyContent", "reply", "answers", "desc"];
 
+/// The parameters that are no texts. Where a body has its JSON types, a blank text is not one of them.
+const NO_TEXTS: [&str; 5] = ["isActive", "publicStats", "required", "responseLimit", "limit"];
+
 /// Whether a request came on a path of flaskForms.
 #[must_use]
 pub fn is_flask_forms(request: &Request) -> bool {
@@ -90,7 +93,8 @@ fn find(request: &Request, body: &Body, name: &str) -> Option<Given> {
     let body = || {
         let given = body.get(name).or_else(|| body.get(&lower))?;
         let blank = given.value.as_str().is_some_and(|text| text.trim().is_empty());
-        (!blank || MAY_BE_BLANK.contains(&name)).then_some(given)
+        let wrong = given.reading == Reading::Strict && NO_TEXTS.contains(&name);
+        (!blank || wrong || MAY_BE_BLANK.contains(&name)).then_some(given)
     };
     let query = || {
         let query = request.query_string_parameters_ref()?;

@@ -12,7 +12,7 @@ use serde::{
     },
     forward_to_deserialize_any,
 };
-use serde_json::{Map, Value};
+use serde_json::{Map, Number, Value};
 use std::{cell::Cell, collections::BTreeMap, fmt, marker::PhantomData};
 
 /// The place of each bad value (`name`, `questions[1].type`) with the text that says what to change.
@@ -313,7 +313,7 @@ impl<'de> Deserializer<'de> for Given {
 
     fn deserialize_i64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, FieldErrors> {
         let number = match (&self.value, self.reading) {
-            (Value::Number(number), _) => number.as_i64(),
+            (Value::Number(number), _) => number.as_i64().or_else(|| whole(number)),
             (Value::String(text), Reading::Lenient) => text.trim().parse().ok(),
             _ => None,
         };
@@ -361,6 +361,12 @@ impl<'de> Deserializer<'de> for Given {
         i8 i16 i32 i128 u8 u16 u32 u64 u128 f32 f64 char bytes byte_buf unit unit_struct
         tuple map struct enum identifier ignored_any
     }
+}
+
+/// A whole number that is written like 62.0 or 6.2e1, which JSON Schema takes for an integer, too.
+fn whole(number: &Number) -> Option<i64> {
+    let number = number.as_f64().filter(|number| number.fract() == 0.0)?;
+    format!("{number:.0}").parse().ok()
 }
 
 struct Items {

@@ -210,9 +210,12 @@ mod tests {
             read::<Whole<1, 9>>(json!("5"), Reading::Strict).unwrap_err(),
             "must be a whole number from 1 to 9"
         );
-        assert_eq!(read::<Whole<1, 9>>(json!(5), Reading::Strict), Ok(Whole(5)));
+        for five in ["5", "5.0", "50e-1", "0.5E1"] {
+            let five = serde_json::from_str(five).unwrap();
+            assert_eq!(read::<Whole<1, 9>>(five, Reading::Strict), Ok(Whole(5)));
+        }
         assert_eq!(lenient::<Whole<1, 9>>(json!(" 5 ")), Ok(Whole(5)));
-        for bad in [json!(0), json!(10), json!(1.5), json!("many"), json!([1])] {
+        for bad in [json!(0), json!(10), json!(1.5), json!(1e300), json!("many"), json!([1])] {
             assert_eq!(lenient::<Whole<1, 9>>(bad).unwrap_err(), "must be a whole number from 1 to 9");
         }
     }

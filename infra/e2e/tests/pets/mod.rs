@@ -11,7 +11,7 @@ use crate::{
     contract::{DOCUMENT, Operation, text},
 };
 use serde_json::{Map, Value, json};
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt::Write as _};
 use uuid::Uuid;
 
 /// The name in the examples.
@@ -172,6 +172,11 @@ impl Pets {
                     let value = self.parameter(operation, name);
                     request.path = request.path.replace(&format!("{{{name}}}"), &value);
                 }
+                ("query", _) if parameter["required"] == true => {
+                    let separator = if request.path.contains('?') { '&' } else { '?' };
+                    let value = self.parameter(operation, name);
+                    write!(request.path, "{separator}{name}={value}").expect("a text takes more");
+                }
                 // flaskForms' clients send these, and editors `If-Match`.
                 ("header", Some(_)) => request = request.header(name, &self.parameter(operation, name)),
                 _ => {}
@@ -184,7 +189,7 @@ impl Pets {
         bodies.into_iter().map(|body| request.clone().json(&self.made_real(operation.id, body))).collect()
     }
 
-    /// The value of a parameter. A response that is put has an id that its sender made for it.
+    /// The value of a parameter.
     fn parameter(&self, operation: &Operation, name: &str) -> String {
         let value = self.made_real(operation.id, &shown(operation, name).into());
         value.as_str().expect("a text stays one").to_owned()

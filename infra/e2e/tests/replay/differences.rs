@@ -344,9 +344,15 @@ pub(crate) const DIFFERENCES: &[Difference] = &[
         name: "DraftsArePrivate",
         because: "a survey that never was open doesn't exist for anyone but its owner; one that is past does",
         rules: &[(
-            &["getsurveyquestions.inactive", "getsurveystats.no_questions", "getsurveystats.inactive"],
+            &[
+                "getsurveyquestions.inactive",
+                "addreply.ok.inactive",
+                "getsurveystats.no_questions",
+                "getsurveystats.inactive",
+            ],
             |case| match case.sent.path.as_str() {
                 "/getsurveyquestions" => says("Survey doesn't exist"),
+                "/addreply" => says("Question doesn't exist"),
                 _ => unknown_survey_of_stats(case),
             },
         )],
@@ -365,9 +371,9 @@ pub(crate) const DIFFERENCES: &[Difference] = &[
     },
     Difference {
         name: "ClosedSurveysRefuseReplies",
-        because: "a survey takes replies while it is active and before it is due",
+        because: "a survey takes replies while it is active and before it is due, and what was refused is not counted",
         rules: &[
-            (&["addreply.ok.inactive", "addreply.ok.past"], |_| says("Survey takes no more replies")),
+            (&["addreply.ok.past"], |_| says("Survey takes no more replies")),
             (&["getsurveystats.inactive.owner", "getsurveystats.past.owner"], counts_what_was_accepted),
         ],
     },
@@ -622,11 +628,11 @@ const FAULTS: &[(&str, &str, &str)] = &[
     ("addsurvey.q.form", "questions", NO_LIST),
     ("addsurvey.q.query", "questions", NO_LIST),
     ("addsurvey.q.string_of_json", "questions", NO_LIST),
-    ("addsurvey.q.python_literal", "questions", NO_OBJECT),
-    ("addsurvey.q.null_item", "questions", NO_OBJECT),
-    ("addsurvey.q.number_item", "questions", NO_OBJECT),
-    ("addsurvey.q.word", "questions", NO_OBJECT),
-    ("addsurvey.q.long_type", "questions", "question 1: type: may have at most 50 characters"),
+    ("addsurvey.q.python_literal", "questions[0]", NO_OBJECT),
+    ("addsurvey.q.null_item", "questions[0]", NO_OBJECT),
+    ("addsurvey.q.number_item", "questions[0]", NO_OBJECT),
+    ("addsurvey.q.word", "questions[0]", NO_OBJECT),
+    ("addsurvey.q.long_type", "questions[0].type", "may have at most 50 characters"),
     ("addsurvey.q.nul", "questions", "must not have the control character U+0000"),
     ("addquestion.long_type", "type", "may have at most 50 characters"),
     ("addreply.ok.long", "reply", "may have at most 64 KiB of JSON"),
@@ -634,7 +640,7 @@ const FAULTS: &[(&str, &str, &str)] = &[
 ];
 const ADDRESS: &str = "must be an e-mail address like ada@example.com, of at most 254 bytes";
 const NO_LIST: &str = "must be a list of questions, in a JSON body";
-const NO_OBJECT: &str = "question 1 must be an object";
+const NO_OBJECT: &str = "must be an object";
 
 /// The parameters that a path must have, in the original's order.
 fn required(sent: &Exchange) -> &'static [&'static str] {
