@@ -9,7 +9,7 @@ import json
 import os
 from contextlib import suppress
 
-ORIGINS = os.environ["CORS_ORIGINS"].split(",")
+ORIGINS = [origin.strip() for origin in os.environ["CORS_ORIGINS"].split(",")]
 EXPOSED = {"access-control-expose-headers": os.environ["CORS_EXPOSE_HEADERS"]}
 ALLOWED = {"access-control-allow-methods": os.environ["CORS_ALLOW_METHODS"],
            "access-control-allow-headers": os.environ["CORS_ALLOW_HEADERS"],

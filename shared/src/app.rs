@@ -30,9 +30,6 @@ const WARM_UP: Duration = Duration::from_secs(5);
 
 /// What an endpoint works with, by the type of its first parameter: [`App`], [`PublicApp`] or [`StaticApp`].
 pub trait Service: Clone + Send + Sync + 'static {
-    /// Whether it has the keys that sign and verify tokens.
-    const HAS_KEYS: bool;
-
     /// Read the settings, and have ready before the first request whatever can be.
     fn start() -> impl Future<Output = Result<Self, BoxError>>;
 
@@ -78,8 +75,6 @@ struct Settings {
 }
 
 impl Service for App {
-    const HAS_KEYS: bool = true;
-
     async fn start() -> Result<Self, BoxError> {
         let config = Config::load().await?;
         let public = PublicApp::new(&config)?;
@@ -102,8 +97,6 @@ impl Service for App {
 }
 
 impl Service for PublicApp {
-    const HAS_KEYS: bool = false;
-
     async fn start() -> Result<Self, BoxError> {
         let app = Self::new(&Config::load_without_keys().await?)?;
         app.warm_up().await;
@@ -116,8 +109,6 @@ impl Service for PublicApp {
 }
 
 impl Service for StaticApp {
-    const HAS_KEYS: bool = false;
-
     async fn start() -> Result<Self, BoxError> {
         Ok(Self { cors: config::cors_alone() })
     }
@@ -154,7 +145,7 @@ impl App {
     pub async fn viewer(&self, request: &Request) -> Result<(Db, Viewer)> {
         match self.authenticated(request).await {
             Ok((db, caller)) => Ok((db, Viewer::Caller(caller))),
-            Err(refusal @ Error::Unauthenticated(..)) => Ok((self.db().await?, Viewer::Anyone(refusal))),
+            Err(Error::Unauthenticated(code, text)) => Ok((self.db().await?, Viewer::Anyone(code, text))),
             Err(error) => Err(error),
         }
     }

@@ -97,14 +97,17 @@ impl Config {
                 endpoint: variable("AWS_ENDPOINT_URL_SECRETS_MANAGER")
                     .or_else(|| variable("AWS_ENDPOINT_URL")),
             },
-            _ => {
+            (Some(_), None) => JwtSecret::Unneeded, // told above
+            (None, _) => {
                 required(variable, "JWT_SECRET_KEY", &mut faults).map_or(JwtSecret::Unneeded, JwtSecret::Here)
             }
         };
         let debugging_key = variable("DEBUGGING_KEY").filter(|key| {
-            let long_enough = key.is_empty() || key.len() >= 32;
-            if !long_enough {
-                faults.push("DEBUGGING_KEY is shorter than 32 characters".to_owned());
+            let good = key.is_empty() || key.len() >= 32 && key.bytes().all(|byte| byte.is_ascii_graphic());
+            if !good {
+                faults.push(
+                    "DEBUGGING_KEY must have at least 32 characters of ASCII, without blanks".to_owned(),
+                );
             }
             !key.is_empty() && variable("STAGE").as_deref() == Some("dev")
         });
@@ -231,7 +234,10 @@ mod tests {
         assert_eq!(allowed(&[("STAGE", "dev"), ("DEBUGGING_KEY", "")]).await, Ok(false));
         assert_eq!(allowed(&[("STAGE", "dev"), key]).await, Ok(true));
         let short = allowed(&[("STAGE", "dev"), ("DEBUGGING_KEY", "short")]).await;
-        assert_eq!(short, Err("DEBUGGING_KEY is shorter than 32 characters".to_owned()));
+        assert_eq!(
+            short,
+            Err("DEBUGGING_KEY must have at least 32 characters of ASCII, without blanks".to_owned())
+        );
     }
 
     #[tokio::test]

@@ -7,10 +7,11 @@ use shared::{
     accounts::{
         Kind,
         passwords::{self, Attempt, Verdict},
-        users::{self, Username},
+        users,
     },
     error::Code,
     http,
+    values::Line,
 };
 
 #[cfg(test)]
@@ -22,7 +23,7 @@ fn main() -> Result<(), shared::BoxError> {
 
 #[derive(Deserialize)]
 struct Input {
-    username: Username,
+    username: Line<80>,
     password: Attempt,
 }
 

@@ -8,6 +8,7 @@ use crate::{
     values::{TokenId, UserId},
 };
 use chrono::{DateTime, Utc};
+use std::borrow::Cow;
 
 /// Proof that a request carries a live, unrevoked access token of a user who exists. Only this module can make one,
 /// and SQL that acts for somebody demands it.
@@ -37,7 +38,7 @@ pub enum Viewer {
     /// An access token proved who it is.
     Caller(Caller),
     /// There was no token, or not a good one, for this reason.
-    Anyone(Error),
+    Anyone(Code, Cow<'static, str>),
 }
 
 impl Viewer {
@@ -45,7 +46,7 @@ impl Viewer {
     pub(crate) fn user(&self) -> Option<UserId> {
         match self {
             Self::Caller(caller) => Some(caller.user),
-            Self::Anyone(_) => None,
+            Self::Anyone(..) => None,
         }
     }
 
@@ -54,7 +55,9 @@ impl Viewer {
     #[must_use]
     pub fn prefer_token_error(self, error: Error) -> Error {
         match (self, error) {
-            (Self::Anyone(refusal), Error::NotFound(_)) if refusal.code() != Code::MissingToken => refusal,
+            (Self::Anyone(code, text), Error::NotFound(_)) if code != Code::MissingToken => {
+                Error::Unauthenticated(code, text)
+            }
             (_, error) => error,
         }
     }

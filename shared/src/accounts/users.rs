@@ -140,8 +140,8 @@ pub struct Credentials {
     pub password_hash: String,
 }
 
-/// The user of that name, without regard to case.
-pub async fn credentials(db: &Db, username: &Username) -> Result<Option<Credentials>> {
+/// The user of that name, without regard to case and to compatibility forms.
+pub async fn credentials(db: &Db, username: &Line<80>) -> Result<Option<Credentials>> {
     let row = db
         .row_opt(
             "-- users::credentials

@@ -2,7 +2,7 @@
 //!
 //! Every statement names the types of its parameters (through [`Param`]), so it can be sent either prepared or, with
 //! `DATABASE_PREPARE=off`, unnamed in a single round trip. Prepared is the faster half of the database's work
-//! and the default. Nothing here uses `SET`, session locks or `nextval`: those would pin a connection of a pooler.
+//! and the default. Nothing in the path of a request uses `SET`, session locks or `nextval`: those would pin a connection of a pooler.
 
 mod connect;
 #[cfg(feature = "migrations")]
@@ -20,12 +20,12 @@ use deadpool_postgres::{ClientWrapper, Hook, HookError, Manager, ManagerConfig, 
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicI64, Ordering},
+        atomic::{AtomicI64, Ordering},
     },
     time::Duration,
 };
 use tokio_postgres::{
-    GenericClient, Row, Statement,
+    GenericClient, Row, SimpleQueryMessage, Statement,
     error::SqlState,
     types::{ToSql, Type},
 };
@@ -40,6 +40,9 @@ const RECYCLE: Duration = Duration::from_secs(2);
 /// After this long without a request a connection is asked whether it still lives before it is used: a sandbox may
 /// have been frozen for minutes, and then a socket can be dead without knowing. Busy connections pay nothing.
 const TRUSTED: Duration = Duration::from_secs(1);
+
+/// How long after a failover connections are asked whether they lead to a reader.
+const SUSPECT: Duration = Duration::from_mins(1);
 
 /// Connections that are made when they are asked for.
 #[derive(Clone)]
@@ -61,16 +64,21 @@ impl Pool {
             .runtime(Runtime::Tokio1)
             .wait_timeout(Some(CONNECT))
             .create_timeout(Some(CONNECT))
-            .recycle_timeout(Some(RECYCLE))
             .pre_recycle(Hook::async_fn(move |client: &mut ClientWrapper, _| {
-                let (trusted, read_only) =
-                    (checked.idle() < TRUSTED, checked.read_only.swap(false, Ordering::Relaxed));
+                let (trusted, suspect) = (checked.idle() < TRUSTED, checked.is_suspect());
                 Box::pin(async move {
-                    if read_only {
-                        return Err(HookError::message("the server became a reader"));
+                    let ask = if suspect { "SHOW transaction_read_only" } else { "" };
+                    if trusted && !suspect {
+                        return Ok(());
                     }
-                    if !trusted {
-                        client.simple_query("").await.map_err(HookError::Backend)?;
+                    let answer = tokio::time::timeout(RECYCLE, client.simple_query(ask)).await;
+                    let answer = answer.map_err(|_| HookError::message("the connection is silent"))?;
+                    let is_reader = |message: &SimpleQueryMessage| match message {
+                        SimpleQueryMessage::Row(row) => row.get(0) == Some("on"),
+                        _ => false,
+                    };
+                    if answer.map_err(HookError::Backend)?.iter().any(is_reader) {
+                        return Err(HookError::message("the server has become a reader"));
                     }
                     Ok(())
                 })
@@ -86,26 +94,34 @@ impl Pool {
     }
 }
 
-/// What is known of the connections that wait in the pool.
+/// What is known of the connections in the pool. Moments are by the wall clock, since the monotonic one may stand still while
+/// a sandbox is frozen: milliseconds since 1970.
 #[derive(Default)]
 struct Health {
-    /// When the last request gave its connection back, by the wall clock: the monotonic one may stand still while a
-    /// sandbox is frozen. Milliseconds since 1970.
+    /// When the last request gave its connection back.
     idle_since: AtomicI64,
-    /// A server that was a writer has become a reader, as after a failover: the next connection is thrown away, and the
-    /// name of the database leads to the writer of today.
-    read_only: AtomicBool,
+    /// When a server was last found to be a reader, as after a failover. For some time every connection is asked then, and
+    /// those to a reader are thrown away: the name of the database leads to the writer of today.
+    read_only_at: AtomicI64,
 }
 
 impl Health {
-    fn idle(&self) -> Duration {
-        let ms = Utc::now().timestamp_millis() - self.idle_since.load(Ordering::Relaxed);
+    fn since(moment: &AtomicI64) -> Duration {
+        let ms = Utc::now().timestamp_millis() - moment.load(Ordering::Relaxed);
         Duration::from_millis(u64::try_from(ms).unwrap_or(u64::MAX))
+    }
+
+    fn idle(&self) -> Duration {
+        Self::since(&self.idle_since)
+    }
+
+    fn is_suspect(&self) -> bool {
+        Self::since(&self.read_only_at) < SUSPECT
     }
 
     fn note(&self, error: tokio_postgres::Error) -> Error {
         if error.code() == Some(&SqlState::READ_ONLY_SQL_TRANSACTION) {
-            self.read_only.store(true, Ordering::Relaxed);
+            self.read_only_at.store(Utc::now().timestamp_millis(), Ordering::Relaxed);
         }
         error.into()
     }

@@ -34,7 +34,8 @@ impl Body {
             let fields = form_urlencoded::parse(text.as_bytes());
             let parameters =
                 fields.map(|(name, value)| (name.into_owned(), Value::String(value.into_owned())));
-            return Ok(Self { parameters: parameters.collect(), reading: Reading::Lenient });
+            let reading = if flask_forms { Reading::Lenient } else { Reading::Text };
+            return Ok(Self { parameters: parameters.collect(), reading });
         }
         let reading = if flask_forms { Reading::Lenient } else { Reading::Strict };
         let value = if text.is_empty() { Ok(Value::Null) } else { json::parse(text) };

@@ -9,12 +9,12 @@ use lambda_http::http::{HeaderValue, header};
 pub(crate) fn apply(cors: &Cors, origin: Option<HeaderValue>, response: &mut Response) {
     let Some(origin) = origin else { return };
     let known = |known: &str| known == "*" || known.as_bytes() == origin.as_bytes();
-    if !cors.origins.split(',').any(known) {
+    if !cors.origins.split(',').map(str::trim).any(known) {
         return;
     }
     let headers = response.headers_mut();
     headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
-    headers.insert(header::VARY, HeaderValue::from_static("origin"));
+    headers.append(header::VARY, HeaderValue::from_static("origin"));
     if let Ok(names) = HeaderValue::from_str(&cors.expose_headers) {
         headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, names);
     }

@@ -88,7 +88,12 @@ pub fn page(
             ("application/x-ndjson", lines.collect())
         }
         Format::Csv => {
-            ("text/csv; charset=utf-8; header=present", csv(&page.responses, &page.questions, is_first)?)
+            let content_type = if is_first {
+                "text/csv; charset=utf-8; header=present"
+            } else {
+                "text/csv; charset=utf-8; header=absent"
+            };
+            (content_type, csv(&page.responses, &page.questions, is_first)?)
         }
     };
     let mut response = with_body(StatusCode::OK, content_type, body);

@@ -34,7 +34,7 @@ pub async fn list(db: &Db, viewer: &Viewer, survey: SurveyId) -> Result<(Vec<Que
             "-- questions::list
             SELECT s.version, q.id, q.content, q.type, q.required, q.reply_content
             FROM surveys s LEFT JOIN questions q ON q.survey_id = s.id
-            WHERE s.id = $1 AND (s.is_active OR s.was_open OR s.owner_id = $2)
+            WHERE s.id = $1 AND (s.is_visible OR s.owner_id = $2)
             ORDER BY q.position",
             &[&survey, &viewer.user()],
         )

@@ -47,7 +47,7 @@ pub async fn insert(db: &Db, owner: &Caller, survey: SurveyId, question: &Defini
             )
             SELECT EXISTS (SELECT FROM question) AS added,
                    EXISTS (
-                       SELECT FROM surveys WHERE id = $1 AND (is_active OR was_open) AND owner_id <> $2
+                       SELECT FROM surveys WHERE id = $1 AND is_visible AND owner_id <> $2
                    ) AS visible",
             &[
                 &survey,

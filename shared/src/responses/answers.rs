@@ -2,7 +2,7 @@
 
 use crate::{
     Error, Result,
-    rules::{Measure, Tally},
+    rules::{MAX_QUESTIONS, Measure, Tally},
     values::{QuestionId, json::beginning},
 };
 use serde::{Deserialize, Deserializer, de};
@@ -12,9 +12,6 @@ use std::collections::BTreeMap;
 
 /// Bytes of JSON in an answer.
 const MAX_BYTES: usize = 64 * 1024;
-
-/// The most questions that a response can answer: all that a survey may have.
-const MAX_ANSWERS: usize = 500;
 
 /// An answer to one question: any JSON, stored as sent, up to 64 KiB.
 #[derive(Clone, Debug)]
@@ -39,8 +36,8 @@ impl<'de> Deserialize<'de> for Answers {
         let Value::Object(answers) = Value::deserialize(deserializer)? else {
             return Err(de::Error::custom("must be an object with an answer for each id of a question"));
         };
-        if answers.len() > MAX_ANSWERS {
-            return Err(de::Error::custom(format!("may answer at most {MAX_ANSWERS} questions")));
+        if answers.len() > MAX_QUESTIONS {
+            return Err(de::Error::custom(format!("may answer at most {MAX_QUESTIONS} questions")));
         }
         let mut all = BTreeMap::new();
         for (question, answer) in answers {
@@ -75,9 +72,7 @@ pub(super) struct CheckedAnswer {
     pub(super) tallies: Vec<Tally>,
 }
 
-impl CheckedAnswer {
-    /// Size in a response of ours: the answer and the id of its question.
-    pub(super) fn bytes(&self) -> i32 {
-        i32::try_from(self.value.to_string().len() + 40).unwrap_or(i32::MAX)
-    }
+/// Size of an answer in a response of ours, with the id of its question.
+pub(super) fn bytes(answer: &Value) -> i32 {
+    i32::try_from(answer.to_string().len() + 40).unwrap_or(i32::MAX)
 }

@@ -21,7 +21,7 @@ pub async fn delete(db: &Db, owner: &Caller, survey: SurveyId, response: Respons
         let rows = db
             .rows(
                 "-- responses::find_answers
-                SELECT s.owner_id = $3 AS owned, s.is_active OR s.was_open AS visible, s.version, s.created_at AS made,
+                SELECT s.owner_id = $3 AS owned, s.is_visible AS visible, s.version, s.created_at AS made,
                        r.single, q.id, q.type, q.reply_content, p.reply
                 FROM surveys s
                 LEFT JOIN responses r ON r.id = $2 AND r.survey_id = s.id AND r.deleted_at IS NULL

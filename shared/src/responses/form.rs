@@ -20,7 +20,8 @@ pub(super) struct Form {
     /// The response that already has the id, if there is one.
     pub(super) earlier: Option<Earlier>,
     made: NaiveDate,
-    questions: Vec<(QuestionId, bool, Rules)>,
+    /// One row a question; one without a question where there is none.
+    rows: Vec<Row>,
 }
 
 /// A response that was stored before.
@@ -58,14 +59,8 @@ impl Form {
             }),
             None => None,
         };
-        let mut questions = Vec::with_capacity(rows.len());
-        for row in &rows {
-            if let Some(id) = row.try_get("id")? {
-                questions.push((id, row.try_get("required")?, rules(row)?));
-            }
-        }
         let (version, state, made) = (first.try_get("version")?, State::try_from(first)?, made(first)?);
-        Ok(Self { version, state, earlier, made, questions })
+        Ok(Self { version, state, earlier, made, rows })
     }
 
     /// 404 for a draft, which to respondents is as if it weren't there.
@@ -83,13 +78,15 @@ impl Form {
     pub(super) fn check(&self, answers: &Answers) -> Result<Vec<CheckedAnswer>> {
         let (mut checked, mut faults) = (Vec::new(), Vec::new());
         let mut unknown: BTreeSet<&String> = answers.0.keys().collect();
-        for (question, required, rules) in &self.questions {
+        for row in &self.rows {
+            let Some(question) = row.try_get::<_, Option<QuestionId>>("id")? else { break };
+            let (required, rules) = (row.try_get("required")?, rules(row)?);
             let key = question.to_string();
             unknown.remove(&key);
             match answers.0.get(&key).filter(|answer| !rules.is_blank(answer)) {
-                None if *required => faults.push(AnswerFault::new(*question, Fault::required())),
+                None if required => faults.push(AnswerFault::new(question, Fault::required())),
                 None => {}
-                Some(answer) => match check(*question, rules, answer, false, self.made) {
+                Some(answer) => match check(question, &rules, answer, false, self.made) {
                     Ok(answer) => checked.push(answer),
                     Err(others) => faults.extend(others),
                 },

@@ -2,8 +2,8 @@
 //!
 //! Pages follow the order of the transactions that stored the responses (`next_place` in migrations/). The oldest first, a
 //! page ends before the oldest transaction that is still running: whatever commits later comes later in the order, too,
-//! and can't slip in behind the cursor. The newest first there is nothing to wait for: what commits later either lies
-//! ahead of the cursor, or is newer than the beginning of the list.
+//! and can't slip in behind the cursor. The newest first a page shows what can be seen now; what is being stored meanwhile
+//! may be missing between its rows, so that is for looking and not for keeping up.
 
 use crate::{
     Error, Result,
@@ -132,7 +132,7 @@ pub async fn page(
     let sql = match order {
         Order::Ascending => {
             "-- responses::page_ascending
-            SELECT s.owner_id = $2 AS owned, s.is_active OR s.was_open AS visible, s.version, r.id, r.created_at,
+            SELECT s.owner_id = $2 AS owned, s.is_visible AS visible, s.version, r.id, r.created_at,
                    r.single, r.xid::text AS xid, r.bytes, a.answers, (
                        SELECT count(*) FROM (
                            SELECT FROM responses
@@ -167,7 +167,7 @@ pub async fn page(
         }
         Order::Descending => {
             "-- responses::page_descending
-            SELECT s.owner_id = $2 AS owned, s.is_active OR s.was_open AS visible, s.version, r.id, r.created_at,
+            SELECT s.owner_id = $2 AS owned, s.is_visible AS visible, s.version, r.id, r.created_at,
                    r.single, r.xid::text AS xid, r.bytes, a.answers, (
                        SELECT count(*) FROM (
                            SELECT FROM responses
@@ -227,7 +227,7 @@ pub async fn find(db: &Db, owner: &Caller, survey: SurveyId, response: ResponseI
     let row = db
         .row_opt(
             "-- responses::find
-            SELECT s.owner_id = $3 AS owned, s.is_active OR s.was_open AS visible, r.id, r.created_at, r.single, (
+            SELECT s.owner_id = $3 AS owned, s.is_visible AS visible, r.id, r.created_at, r.single, (
                        SELECT json_object_agg(question_id, reply) FROM replies WHERE response_id = r.id
                    ) AS answers
             FROM surveys s

@@ -2,7 +2,7 @@
 
 use super::{
     ATTEMPTS, AnswerValue,
-    answers::CheckedAnswer,
+    answers::bytes,
     edited_again_and_again,
     form::{check, made, must_be_open, rules},
     store::{NewResponse, shard, store},
@@ -23,8 +23,6 @@ pub async fn insert_single(db: &Db, question: QuestionId, answer: &AnswerValue) 
     let unknown = || Error::NotFound("Question doesn't exist".into());
     for _ in 0..ATTEMPTS {
         let id = ResponseId::new();
-        let unchecked =
-            CheckedAnswer { question, value: answer.0.clone(), measure: None, tallies: Vec::new() };
         let row = db
             .row_opt(
                 "-- responses::insert_single
@@ -49,7 +47,7 @@ pub async fn insert_single(db: &Db, question: QuestionId, answer: &AnswerValue) 
                     ON CONFLICT (question_id, kind, part, shard) DO UPDATE SET n = c.n + 1
                 )
                 SELECT *, EXISTS (SELECT FROM own) AS stored FROM target",
-                &[&question, &TYPES.to_vec(), &id, &answer.0, &shard(), &unchecked.bytes()],
+                &[&question, &TYPES.to_vec(), &id, &answer.0, &shard(), &bytes(&answer.0)],
             )
             .await?
             .ok_or_else(unknown)?;

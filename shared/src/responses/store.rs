@@ -1,6 +1,9 @@
 //! Storing a checked response with its answers and its counts, in one statement: all or nothing.
 
-use super::{answers::CheckedAnswer, form::full};
+use super::{
+    answers::{CheckedAnswer, bytes},
+    form::full,
+};
 use crate::{
     Result,
     db::Db,
@@ -60,7 +63,7 @@ pub(super) async fn store(
     let ids: Vec<Uuid> = answers.iter().map(|_| Uuid::now_v7()).collect();
     let questions: Vec<QuestionId> = answers.iter().map(|answer| answer.question).collect();
     let measures: Vec<Option<Decimal>> = answers.iter().map(|answer| answer.measure).collect();
-    let bytes: i32 = answers.iter().map(CheckedAnswer::bytes).fold(0, i32::saturating_add);
+    let bytes: i32 = answers.iter().map(|answer| bytes(&answer.value)).fold(0, i32::saturating_add);
     let (values, tallies): (Vec<Value>, Vec<_>) =
         answers.into_iter().map(|answer| (answer.value, (answer.question, answer.tallies))).unzip();
     let tallies = Tallies::of(

@@ -22,7 +22,7 @@ const NEWEST: i64 = 1000;
 const SHOWN: i64 = 1024 * 1024;
 
 /// Days that the results of one survey show, the newest of each question. Of everything else there are never too many.
-const DAYS: i64 = 100_000;
+const DAYS: i64 = 50_000;
 
 /// The results of one question.
 #[derive(Debug, Serialize)]
@@ -43,13 +43,13 @@ pub async fn stats(db: &Db, viewer: &Viewer, survey: SurveyId) -> Result<Vec<Sta
     let rows = db
         .rows(
             "-- results::stats
-            SELECT s.is_active OR s.was_open OR s.owner_id = $2 AS visible, s.public_stats OR s.owner_id = $2 AS permitted,
+            SELECT s.is_visible OR s.owner_id = $2 AS visible, s.public_stats OR s.owner_id = $2 AS permitted,
                    q.id, q.type, q.content, q.reply_content, c.*, newest.answers,
                    (SELECT min(value) FROM replies WHERE question_id = q.id AND value IS NOT NULL) AS least,
                    (SELECT max(value) FROM replies WHERE question_id = q.id AND value IS NOT NULL) AS greatest
             FROM surveys s
             LEFT JOIN questions q ON q.survey_id = s.id
-                AND (s.public_stats AND (s.is_active OR s.was_open) OR s.owner_id = $2)
+                AND (s.public_stats AND s.is_visible OR s.owner_id = $2)
             LEFT JOIN LATERAL (
                 SELECT array_agg(kind) AS kinds, array_agg(part) AS parts, array_agg(n) AS numbers, array_agg(total) AS totals
                 FROM (
@@ -88,8 +88,7 @@ pub async fn stats(db: &Db, viewer: &Viewer, survey: SurveyId) -> Result<Vec<Sta
     if !first.try_get::<_, Option<bool>>("permitted")?.unwrap_or(false) {
         return Err(match viewer {
             Viewer::Caller(caller) => ownership::not_permitted(caller),
-            Viewer::Anyone(Error::Unauthenticated(code, text)) => Error::Unauthenticated(*code, text.clone()),
-            Viewer::Anyone(_) => unknown(survey),
+            Viewer::Anyone(code, text) => Error::Unauthenticated(*code, text.clone()),
         });
     }
     let mut stats = Vec::with_capacity(rows.len());

@@ -1,6 +1,6 @@
 //! A least and a greatest value, both allowed, of what is written as text.
 
-use super::{decimal::within, ordered, read, text::string};
+use super::{ordered, read, text::string};
 use crate::values::{Fault, FaultCode, FieldErrors, text::text};
 use serde::{Deserialize, Deserializer, de};
 use serde_json::Value;
@@ -54,4 +54,20 @@ impl<'de, T: Written> Deserialize<'de> for Text<T> {
 /// Whether there are but digits, and the mark between them: chrono also takes blanks and signs.
 pub(super) fn digits(text: &str, mark: u8) -> bool {
     text.bytes().all(|byte| byte.is_ascii_digit() || byte == mark)
+}
+
+/// Both bounds are allowed.
+pub(super) fn within<T: PartialOrd>(
+    value: &T,
+    min: Option<&T>,
+    max: Option<&T>,
+    write: impl Fn(&T) -> String,
+) -> Result<(), Fault> {
+    if let Some(min) = min.filter(|min| value < *min) {
+        return Err(Fault::new(FaultCode::TooSmall, format!("must be at least {}", write(min))));
+    }
+    if let Some(max) = max.filter(|max| value > *max) {
+        return Err(Fault::new(FaultCode::TooLarge, format!("must be at most {}", write(max))));
+    }
+    Ok(())
 }

@@ -40,6 +40,10 @@ impl QuestionType for Date {
         tallies.extend(answer.as_str().and_then(NaiveDate::read).map(|day| days::tally(day, made)));
     }
 
+    fn bytes(&self) -> usize {
+        days::BYTES
+    }
+
     fn summary(&self, counts: &Counts, range: Range) -> Map<String, Value> {
         days::summary(counts, range, |measure| {
             Some(NaiveDate::from_num_days_from_ce_opt(measure.to_i32()?)?.to_string())

@@ -5,7 +5,7 @@ use super::{
     bounds::{Bounds, Written},
     days,
 };
-use crate::values::{Fault, FieldErrors, moment};
+use crate::values::{Fault, FaultCode, FieldErrors, moment};
 use chrono::{NaiveDate, SecondsFormat, Utc};
 use rust_decimal::{Decimal, prelude::ToPrimitive as _};
 use serde_json::{Map, Value};
@@ -16,12 +16,7 @@ impl Written for chrono::DateTime<Utc> {
     const EXPECTED: &'static str = "must be a time like 2030-01-31T18:00:00+01:00, with an offset";
 
     fn read(text: &str) -> Option<Self> {
-        // RFC 3339 without what it leaves to agreement: a blank in place of the T, and leap seconds. chrono also takes the
-        // minus sign of typesetters, U+2212.
-        let plain = text.is_ascii()
-            && matches!(text.as_bytes().get(10), Some(b'T' | b't'))
-            && text.get(17..19) != Some("60");
-        let moment = plain.then(|| chrono::DateTime::parse_from_rfc3339(text).ok()).flatten();
+        let moment = chrono::DateTime::parse_from_rfc3339(text).ok();
         moment.map(|moment| moment.to_utc()).filter(moment::in_range)
     }
 
@@ -37,12 +32,22 @@ impl QuestionType for DateTime {
 
     /// Measured in seconds since 1970, to the microsecond.
     fn check(&self, answer: &Value) -> Result<Measure, Vec<Fault>> {
+        // New answers are RFC 3339 without what that leaves to agreement, a blank in place of the T; and chrono also takes the
+        // minus sign of typesetters, U+2212.
+        let plain = |text: &str| text.is_ascii() && matches!(text.as_bytes().get(10), Some(b'T' | b't'));
+        if answer.as_str().is_some_and(|text| !plain(text)) {
+            return Err(Fault::new(FaultCode::Malformed, chrono::DateTime::<Utc>::EXPECTED).into());
+        }
         Ok(Some(Decimal::new(self.0.check(answer)?.timestamp_micros(), 6)))
     }
 
     fn count(&self, answer: &Value, made: NaiveDate, tallies: &mut Vec<Tally>) {
         let moment = answer.as_str().and_then(chrono::DateTime::<Utc>::read);
         tallies.extend(moment.map(|moment| days::tally(moment.date_naive(), made)));
+    }
+
+    fn bytes(&self) -> usize {
+        days::BYTES
     }
 
     fn summary(&self, counts: &Counts, range: Range) -> Map<String, Value> {

@@ -10,6 +10,9 @@ const NEAR: (u64, u64) = (366, 3653);
 /// Years that are counted one by one.
 const YEARS: std::ops::RangeInclusive<i32> = 1900..=2199;
 
+/// Bytes that the results need for all of the years, more or less. How many days are shown, the results bound.
+pub(super) const BYTES: usize = 300 * 30;
+
 pub(super) fn tally(day: NaiveDate, made: NaiveDate) -> Tally {
     let near = made.checked_sub_days(Days::new(NEAR.0)).is_none_or(|first| first <= day)
         && made.checked_add_days(Days::new(NEAR.1)).is_none_or(|last| day <= last);

@@ -1,6 +1,5 @@
 //! Exact decimals in JSON.
 
-use crate::values::{Fault, FaultCode};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Deserializer, de};
 use serde_json::Value;
@@ -25,20 +24,4 @@ impl<'de> Deserialize<'de> for Number {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Self::of(&Value::deserialize(deserializer)?).ok_or_else(|| de::Error::custom(Self::EXPECTED))
     }
-}
-
-/// Both bounds are allowed.
-pub(super) fn within<T: PartialOrd>(
-    value: &T,
-    min: Option<&T>,
-    max: Option<&T>,
-    write: impl Fn(&T) -> String,
-) -> Result<(), Fault> {
-    if let Some(min) = min.filter(|min| value < *min) {
-        return Err(Fault::new(FaultCode::TooSmall, format!("must be at least {}", write(min))));
-    }
-    if let Some(max) = max.filter(|max| value > *max) {
-        return Err(Fault::new(FaultCode::TooLarge, format!("must be at most {}", write(max))));
-    }
-    Ok(())
 }

@@ -9,13 +9,13 @@ use serde::{Deserialize, Deserializer, de};
 use serde_json::{Map, Value, json};
 
 /// The most questions that a survey may have.
-const MAX_QUESTIONS: usize = 500;
+pub const MAX_QUESTIONS: usize = 500;
 
 /// A question's text: up to 10,000 characters.
 pub type Content = Prose<10_000>;
 
-/// A question's type: one that has rules, or one of the client's own, of up to 50 characters. Read strictly, an own one
-/// begins with `x-`; flaskForms' clients may send any.
+/// A question's type: one that has rules, or one of the client's own, of up to 50 characters. An own one begins with `x-`;
+/// flaskForms' clients may send any.
 #[derive(Clone, Debug)]
 pub struct TypeName(Line<50>);
 
@@ -32,7 +32,7 @@ impl<'de> Deserialize<'de> for TypeName {
         let given = Given::deserialize(deserializer)?;
         let reading = given.reading;
         let name = Line::deserialize(given).map_err(FieldErrors::into_error)?;
-        if reading == Reading::Strict {
+        if reading != Reading::Lenient {
             check_type(name.as_str()).map_err(de::Error::custom)?;
         }
         Ok(Self(name))

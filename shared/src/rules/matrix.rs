@@ -28,7 +28,7 @@ impl QuestionType for Matrix {
             rows: Options,
             columns: Options,
             multiple: Option<Flag>,
-            min_rows: Option<Whole<0, 1000>>,
+            min_rows: Option<Whole<0, 100_000>>,
         }
         let Given { rows, columns, multiple, min_rows } = read(reply_content)?;
         let min_rows = usize::try_from(min_rows.map_or(0, Whole::get)).unwrap_or_default();

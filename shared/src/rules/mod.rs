@@ -31,7 +31,7 @@ mod text;
 mod time;
 
 pub use counts::{Counts, Tally};
-pub use definition::{Content, Definition, Definitions, TypeName, check_type};
+pub use definition::{Content, Definition, Definitions, MAX_QUESTIONS, TypeName, check_type};
 pub(crate) use definition::{TOO_LARGE, TOO_MANY, bytes};
 
 use crate::values::{

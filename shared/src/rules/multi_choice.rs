@@ -21,8 +21,8 @@ impl QuestionType for MultiChoice {
         struct Given {
             options: Options,
             other: Option<Flag>,
-            min_selections: Option<Whole<0, 1000>>,
-            max_selections: Option<Whole<1, 1000>>,
+            min_selections: Option<Whole<0, 100_000>>,
+            max_selections: Option<Whole<1, 100_000>>,
         }
         let Given { options, other, min_selections, max_selections } = read_listed(reply_content)?;
         let choice = ChoiceRules { options, other: other.is_some_and(|other| other.0) };

@@ -2,8 +2,9 @@
 
 use super::{
     Counts, Measure, QuestionType, Range, Tally,
+    bounds::within,
     counts::{number, ratio},
-    decimal::{Number as Exact, within},
+    decimal::Number as Exact,
     object, ordered, read,
 };
 use crate::values::{Fault, FaultCode, FieldErrors};

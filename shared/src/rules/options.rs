@@ -3,7 +3,7 @@
 use super::{Counts, Tally, counts::share, object, ordered, read};
 use crate::values::{
     Fault, FaultCode, FieldErrors, Flag, Prose,
-    fields::{self, Reading},
+    fields::{self, Loose, Reading},
     json::beginning,
     text::Whole,
 };
@@ -101,9 +101,9 @@ impl Choice {
         #[derive(Deserialize)]
         struct Given {
             value: Value,
-            // What is shown is the client's business, as long as it is text.
+            // What is shown is the client's business, as long as it is text, or a number.
             #[expect(dead_code, reason = "only its being good is of interest")]
-            label: Option<Prose<1000>>,
+            label: Option<Loose<Prose<1000>>>,
             retired: Option<Flag>,
         }
         let (value, retired, place) = match item {
@@ -171,8 +171,8 @@ pub(super) fn read_listed<T: de::DeserializeOwned>(reply_content: Option<&Value>
 impl Selections {
     /// As many as the rules say; where they don't, from `usual` to all that are `live`.
     pub(super) fn define(
-        min: Option<Whole<0, 1000>>,
-        max: Option<Whole<1, 1000>>,
+        min: Option<Whole<0, 100_000>>,
+        max: Option<Whole<1, 100_000>>,
         usual: usize,
         live: usize,
     ) -> Result<Self, FieldErrors> {

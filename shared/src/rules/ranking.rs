@@ -22,8 +22,8 @@ impl QuestionType for Ranking {
         #[serde(rename_all = "camelCase")]
         struct Given {
             options: Options,
-            min_selections: Option<Whole<0, 1000>>,
-            max_selections: Option<Whole<1, 1000>>,
+            min_selections: Option<Whole<0, 100_000>>,
+            max_selections: Option<Whole<1, 100_000>>,
         }
         let Given { options, min_selections, max_selections } = read_listed(reply_content)?;
         let selections = Selections::define(min_selections, max_selections, options.live(), options.live())?;

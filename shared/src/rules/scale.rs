@@ -2,8 +2,9 @@
 
 use super::{
     Counts, Measure, QuestionType, Range, Tally,
+    bounds::within,
     counts::{ratio, share},
-    decimal::{Number, within},
+    decimal::Number,
     object, read,
 };
 use crate::values::{Fault, FaultCode, FieldErrors, text::Whole};
@@ -44,6 +45,10 @@ impl QuestionType for Scale {
 
     fn count(&self, answer: &Value, _: NaiveDate, tallies: &mut Vec<Tally>) {
         tallies.extend(Number::of(answer).map(|step| Tally::new("value", step.0.to_string())));
+    }
+
+    fn bytes(&self) -> usize {
+        usize::try_from((self.max - self.min + 1) * 50).unwrap_or_default()
     }
 
     fn summary(&self, counts: &Counts, _: Range) -> Map<String, Value> {

@@ -30,12 +30,11 @@ pub(crate) async fn lock(
     let others = transaction
         .row_opt(
             "-- surveys::not_owned
-            SELECT false AS owned, is_active OR was_open AS visible FROM surveys WHERE id = $1 AND owner_id <> $2",
+            SELECT FROM surveys WHERE id = $1 AND owner_id <> $2 AND is_visible",
             &[&survey, &owner.user],
         )
         .await?;
-    must_own(&others.ok_or_else(unknown)?, owner)?;
-    Err(unknown())
+    Err(if others.is_some() { not_permitted(owner) } else { unknown() })
 }
 
 /// 403 unless the row says `owned`; 404 unless it is `visible` to others.

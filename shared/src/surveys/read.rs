@@ -57,7 +57,7 @@ pub async fn find(db: &Db, viewer: &Viewer, survey: SurveyId) -> Result<Survey> 
                 SELECT ",
                 survey_columns!(),
                 " FROM surveys s LEFT JOIN response_limits l ON l.survey_id = s.id
-                WHERE s.id = $1 AND (s.is_active OR s.was_open OR s.owner_id = $2)"
+                WHERE s.id = $1 AND (s.is_visible OR s.owner_id = $2)"
             ),
             &[&survey, &viewer.user()],
         )

@@ -93,7 +93,8 @@ pub async fn update(
                 name = new.name, description = new.description, is_active = new.is_active, opens_at = new.opens_at,
                 due_at = new.due_at, visibility = new.visibility, public_stats = new.public_stats,
                 -- As it was until now: what has taken responses stays visible.
-                was_open = s.was_open OR s.is_active AND coalesce(s.opens_at <= now(), true),
+                was_open = s.was_open OR s.is_active AND coalesce(s.opens_at <= now(), true)
+                    AND s.due_at > coalesce(s.opens_at, s.created_at),
                 version = version + 1,
                 updated_at = now()
             FROM new

@@ -240,23 +240,32 @@ pub struct User {
 
 /// What an endpoint of a test works with.
 pub trait TestService: Service {
+    /// Whether it has the keys that sign and verify tokens.
+    const HAS_KEYS: bool;
+
     /// It, over the database of a test.
     fn of(test: &TestApp) -> Self;
 }
 
 impl TestService for App {
+    const HAS_KEYS: bool = true;
+
     fn of(test: &TestApp) -> Self {
         test.app.clone()
     }
 }
 
 impl TestService for PublicApp {
+    const HAS_KEYS: bool = false;
+
     fn of(test: &TestApp) -> Self {
         PublicApp::clone(&test.app)
     }
 }
 
 impl TestService for StaticApp {
+    const HAS_KEYS: bool = false;
+
     fn of(_: &TestApp) -> Self {
         Self::default()
     }

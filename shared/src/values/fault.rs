@@ -1,4 +1,4 @@
-//! What is wrong with an answer to a question.
+//! What is wrong with an answer to a question. It stands here because errors carry it to the edge.
 
 use super::QuestionId;
 use serde::Serialize;

@@ -114,8 +114,10 @@ impl serde::de::Error for FieldErrors {
 pub enum Reading {
     /// It has its JSON type: a text is a string, a flag a boolean, a number a number.
     Strict,
-    /// It came as text (path, query, header, form), or from a client of flaskForms: numbers and booleans are good as texts,
-    /// and texts as numbers and booleans.
+    /// It came as text (path, query, header, form), which may stand for a number or a flag.
+    Text,
+    /// It came from a client of flaskForms: numbers and booleans are good as texts, and texts as numbers and booleans, and
+    /// what is not known is passed over.
     Lenient,
 }
 
@@ -283,8 +285,10 @@ impl<'de> Deserializer<'de> for Given {
     fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, FieldErrors> {
         match (&self.value, self.reading) {
             (Value::String(text), _) => visitor.visit_str(text),
-            (Value::Number(number), Reading::Lenient) => visitor.visit_string(number.to_string()),
-            (Value::Bool(flag), Reading::Lenient) => visitor.visit_string(flag.to_string()),
+            (Value::Number(number), Reading::Text | Reading::Lenient) => {
+                visitor.visit_string(number.to_string())
+            }
+            (Value::Bool(flag), Reading::Text | Reading::Lenient) => visitor.visit_string(flag.to_string()),
             (value, _) => Err(another(value, &visitor)),
         }
     }
@@ -301,8 +305,8 @@ impl<'de> Deserializer<'de> for Given {
         };
         let flag = match (&self.value, self.reading) {
             (Value::Bool(flag), _) => Some(*flag),
-            (Value::String(flag), Reading::Lenient) => text(flag),
-            (Value::Number(flag), Reading::Lenient) => text(&flag.to_string()),
+            (Value::String(flag), Reading::Text | Reading::Lenient) => text(flag),
+            (Value::Number(flag), Reading::Text | Reading::Lenient) => text(&flag.to_string()),
             _ => None,
         };
         match flag {
@@ -314,7 +318,7 @@ impl<'de> Deserializer<'de> for Given {
     fn deserialize_i64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, FieldErrors> {
         let number = match (&self.value, self.reading) {
             (Value::Number(number), _) => number.as_i64().or_else(|| whole(number)),
-            (Value::String(text), Reading::Lenient) => text.trim().parse().ok(),
+            (Value::String(text), Reading::Text | Reading::Lenient) => text.trim().parse().ok(),
             _ => None,
         };
         match number {
@@ -342,7 +346,7 @@ impl<'de> Deserializer<'de> for Given {
         _: usize,
         visitor: V,
     ) -> Result<V::Value, FieldErrors> {
-        visitor.visit_seq(Parts { lenient: Some(self.reading == Reading::Lenient), value: Some(self.value) })
+        visitor.visit_seq(Parts { reading: Some(self.reading as u8), value: Some(self.value) })
     }
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, FieldErrors> {
@@ -387,7 +391,7 @@ impl<'de> SeqAccess<'de> for Items {
 }
 
 struct Parts {
-    lenient: Option<bool>,
+    reading: Option<u8>,
     value: Option<Value>,
 }
 
@@ -397,8 +401,8 @@ impl<'de> SeqAccess<'de> for Parts {
         &mut self,
         seed: T,
     ) -> Result<Option<T::Value>, FieldErrors> {
-        if let Some(lenient) = self.lenient.take() {
-            return seed.deserialize(IntoDeserializer::<FieldErrors>::into_deserializer(lenient)).map(Some);
+        if let Some(reading) = self.reading.take() {
+            return seed.deserialize(IntoDeserializer::<FieldErrors>::into_deserializer(reading)).map(Some);
         }
         let value = self.value.take().map(|value| seed.deserialize(value).map_err(FieldErrors::custom));
         value.transpose()
@@ -414,12 +418,26 @@ impl<'de> Deserialize<'de> for Given {
                 f.write_str("a value of an input")
             }
             fn visit_seq<A: SeqAccess<'de>>(self, mut parts: A) -> Result<Given, A::Error> {
-                let lenient = parts.next_element()?.unwrap_or_default();
-                let value = parts.next_element()?.unwrap_or_default();
-                Ok(Given { value, reading: if lenient { Reading::Lenient } else { Reading::Strict } })
+                let reading = match parts.next_element()? {
+                    Some(0_u8) => Reading::Strict,
+                    Some(1) => Reading::Text,
+                    _ => Reading::Lenient,
+                };
+                Ok(Given { value: parts.next_element()?.unwrap_or_default(), reading })
             }
         }
         deserializer.deserialize_tuple_struct("Given", 2, GivenVisitor)
+    }
+}
+
+/// A value inside a strictly read document that is read leniently all the same.
+#[derive(Debug)]
+pub struct Loose<T>(pub T);
+
+impl<'de, T: DeserializeOwned> Deserialize<'de> for Loose<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = Value::deserialize(deserializer)?;
+        T::deserialize(Given { value, reading: Reading::Lenient }).map(Self).map_err(FieldErrors::into_error)
     }
 }
 

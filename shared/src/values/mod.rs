@@ -1,4 +1,5 @@
-//! Values that are valid as soon as they exist, and how they are read from what a client sent. They need nothing but serde.
+//! Values that are valid as soon as they exist, and how they are read from what a client sent. They need nothing of the
+//! other floors.
 
 pub mod fault;
 pub mod fields;

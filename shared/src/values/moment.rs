@@ -23,7 +23,8 @@ impl<'de> Deserialize<'de> for Moment {
 
 /// Whether RFC 3339 can write it.
 pub(crate) fn in_range(moment: &DateTime<Utc>) -> bool {
-    (1..=9999).contains(&moment.year())
+    // A leap second, which chrono takes, is none that RFC 3339 could write again.
+    (1..=9999).contains(&moment.year()) && moment.timestamp_subsec_nanos() < 1_000_000_000
 }
 
 fn parse(text: &str) -> Option<DateTime<Utc>> {

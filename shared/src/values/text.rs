@@ -1,4 +1,4 @@
-//! Texts with limits, and yes or no.
+//! Texts and numbers with limits, and yes or no.
 
 use serde::{
     Deserialize, Deserializer,

@@ -3,9 +3,12 @@
 #![allow(dead_code, reason = "each test needs a part of it")]
 
 use crate::client::{Answer, Request};
-use jsonschema::{Draft, Registry};
+use jsonschema::{Draft, Registry, Validator};
 use serde_json::{Value, json};
-use std::sync::LazyLock;
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, LazyLock, Mutex, PoisonError},
+};
 
 /// Where references in the document lead to.
 const URI: &str = "https://canvass.invalid/openapi.json";
@@ -43,7 +46,7 @@ pub(crate) enum Security {
 }
 
 impl Operation {
-    /// All of them, in the order of the document.
+    /// All of them.
     pub(crate) fn all() -> impl Iterator<Item = Self> {
         let members = |value: &'static Value| value.as_object().expect("an object").iter();
         members(&DOCUMENT["paths"]).flat_map(move |(path, siblings)| {
@@ -199,11 +202,21 @@ fn escaped(name: &str) -> String {
 }
 
 fn check(schema: &str, body: &Value, what: &str) {
-    let schema = schema.replace('%', "%25").replace('{', "%7B").replace('}', "%7D");
-    let schema = json!({ "$schema": "https://json-schema.org/draft/2020-12/schema", "$ref": format!("{URI}#{schema}") });
-    let options = jsonschema::options().with_registry(&REGISTRY).should_validate_formats(true);
-    let validator = options.build(&schema).unwrap_or_else(|error| panic!("{what}: {error}"));
+    let validator = validator(schema);
     let errors = validator.iter_errors(body).map(|error| format!("{error} at {}", error.instance_path()));
     let errors: Vec<_> = errors.collect();
     assert!(errors.is_empty(), "{what} is not as the contract says:\n{}\nof {body:#}", errors.join("\n"));
+}
+
+/// What judges by the schema at that place of the document. Making one takes longer than all else about a request.
+fn validator(schema: &str) -> Arc<Validator> {
+    static MADE: LazyLock<Mutex<BTreeMap<String, Arc<Validator>>>> = LazyLock::new(Mutex::default);
+    let make = || {
+        let place = schema.replace('%', "%25").replace('{', "%7B").replace('}', "%7D");
+        let by_reference = json!({ "$schema": "https://json-schema.org/draft/2020-12/schema", "$ref": format!("{URI}#{place}") });
+        let options = jsonschema::options().with_registry(&REGISTRY).should_validate_formats(true);
+        Arc::new(options.build(&by_reference).unwrap_or_else(|error| panic!("{schema}: {error}")))
+    };
+    let mut made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
+    Arc::clone(made.entry(schema.to_owned()).or_insert_with(make))
 }
