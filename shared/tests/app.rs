@@ -10,7 +10,7 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 use shared::{
-    App, Error, Request, Response, Result,
+    App, Error, PublicApp, Request, Response, Result,
     accounts::{Caller, Viewer, revoked_tokens, users},
     db::Db,
     error::Code,
@@ -150,17 +150,117 @@ async fn each_kind_of_failure_has_its_status_title_and_headers() {
 async fn a_terminated_connection_is_replaced_unnoticed() {
     let test = TestApp::new().await;
     for pause in [Duration::from_millis(100), Duration::from_millis(1100)] {
-        let pid = |db: Db| async move {
-            let row = db.row("SELECT pg_backend_pid() AS pid", &[]).await.unwrap();
-            row.get::<_, i32>("pid")
-        };
-        let before = pid(test.db().await).await;
+        let before = pid(&test.db().await).await;
         let terminated = test.db().await.rows("SELECT pg_terminate_backend(pg_backend_pid())", &[]).await;
         assert!(matches!(terminated, Err(Error::Unavailable(_))));
         tokio::time::sleep(pause).await;
         assert_eq!(test.call_unlisted(health, get("/")).await.status, 200);
-        assert_ne!(pid(test.db().await).await, before);
+        assert_ne!(pid(&test.db().await).await, before);
     }
+}
+
+async fn pid(db: &Db) -> i32 {
+    db.row("SELECT pg_backend_pid() AS pid", &[]).await.unwrap().get("pid")
+}
+
+/// Adds a user, for which a database has to be written to.
+async fn write(app: PublicApp, request: Request) -> Result<Response> {
+    let name = request.uri().path().trim_start_matches('/').to_owned();
+    let address = value(json!(format!("{name}@example.com")));
+    users::insert(&app.db().await?, &value(json!(name)), &address, "-").await?;
+    http::ok(&json!({}))
+}
+
+/// Reads a survey by a statement that locks it, as many do.
+async fn lock(app: PublicApp, _: Request) -> Result<Response> {
+    app.db().await?.rows("SELECT FROM users FOR UPDATE", &[]).await?;
+    http::ok(&json!({}))
+}
+
+/// The same in a transaction.
+async fn begin(app: PublicApp, _: Request) -> Result<Response> {
+    let mut db = app.db().await?;
+    let transaction = db.begin().await?;
+    transaction.rows("SELECT FROM users FOR UPDATE", &[]).await?;
+    transaction.commit().await?;
+    http::ok(&json!({}))
+}
+
+/// What a server says after a failover, when it has become a reader while its connections stay.
+const BECOME_READER: &str = "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY";
+
+#[tokio::test]
+async fn a_connection_to_what_has_become_a_reader_is_thrown_away() {
+    let test = TestApp::new().await;
+    test.user("ada").await;
+    for (round, pause) in [(0, 0), (1, 1100)] {
+        for endpoint in ["write", "lock", "begin"] {
+            let call = get(&format!("/{endpoint}{round}"));
+            let again = async || match endpoint {
+                "write" => test.call_unlisted(write, call.clone()).await,
+                "lock" => test.call_unlisted(lock, call.clone()).await,
+                _ => test.call_unlisted(begin, call.clone()).await,
+            };
+            let db = test.db().await;
+            let before = pid(&db).await;
+            db.rows(BECOME_READER, &[]).await.unwrap();
+            drop(db);
+            let answer = again().await;
+            answer.assert_problem(503, "unavailable", "The service is not ready, try again in a few seconds");
+            assert_eq!(answer.header("retry-after"), "5");
+            // An idle connection is asked whether it lives, too.
+            tokio::time::sleep(Duration::from_millis(pause)).await;
+            assert_eq!(again().await.status, 200, "{endpoint}");
+            assert_ne!(pid(&test.db().await).await, before);
+        }
+    }
+    assert_eq!(test.count("users").await, 3);
+}
+
+#[tokio::test]
+async fn of_several_connections_all_that_lead_to_a_reader_are_thrown_away_and_no_other() {
+    let test = TestApp::with(|config| config.concurrency = 4).await;
+    let connections = [test.db().await, test.db().await, test.db().await];
+    let mut readers = Vec::new();
+    for db in &connections[..2] {
+        db.rows(BECOME_READER, &[]).await.unwrap();
+        readers.push(pid(db).await);
+    }
+    let writer = pid(&connections[2]).await;
+    drop(connections);
+    // Until one of them is met, nothing is known.
+    let mut statuses = Vec::new();
+    for name in ["/ada", "/bob", "/eve"] {
+        statuses.push(test.call_unlisted(write, get(name)).await.status);
+    }
+    assert_eq!(statuses, [503, 200, 200]);
+    let all = [test.db().await, test.db().await, test.db().await, test.db().await];
+    let mut pids = Vec::new();
+    for db in &all {
+        pids.push(pid(db).await);
+    }
+    assert!(pids.contains(&writer) && !readers.iter().any(|reader| pids.contains(reader)), "{pids:?}");
+}
+
+#[tokio::test]
+async fn as_long_as_there_is_but_a_reader_writes_are_503_and_reads_go_on() {
+    let test = TestApp::new().await;
+    test.user("ada").await;
+    let database = "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET default_transaction_read_only = on', current_database()); END $$";
+    test.db().await.rows(database, &[]).await.unwrap();
+    // The connection that there is was made before; every new one leads to a reader.
+    test.db().await.rows(BECOME_READER, &[]).await.unwrap();
+    for _ in 0..3 {
+        let answer = test.call_unlisted(write, get("/bob")).await;
+        answer.assert_problem(503, "unavailable", "The service is not ready, try again in a few seconds");
+        assert_eq!(test.call_unlisted(health, get("/")).await.status, 200);
+    }
+    let database =
+        database.replace("SET default_transaction_read_only = on", "RESET default_transaction_read_only");
+    let session = shared::db::session(&test.config(), None).await.unwrap();
+    session.batch_execute("SET SESSION CHARACTERISTICS AS TRANSACTION READ WRITE").await.unwrap();
+    session.batch_execute(&database).await.unwrap();
+    assert_eq!(test.call_unlisted(write, get("/bob")).await.status, 200);
 }
 
 #[tokio::test]
@@ -191,7 +291,7 @@ async fn journey(app: App, request: Request) -> Result<Response> {
     let alike = alike.unwrap_err().to_string();
     let credentials = users::credentials(&db, &value(json!("żółw"))).await?.unwrap();
     users::strengthen(&db, &credentials, "+").await?;
-    let strengthened = users::credentials(&db, &name).await?.unwrap().password_hash;
+    let strengthened = users::credentials(&db, &value(json!("ŻÓŁW"))).await?.unwrap().password_hash;
     let survey = NewSurvey {
         name: value(json!("pets")),
         description: "About\npets".to_owned(),

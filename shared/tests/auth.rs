@@ -59,7 +59,7 @@ async fn recognize(app: App, request: Request) -> Result<Response> {
     let (_, viewer) = app.viewer(&request).await?;
     http::ok(&match &viewer {
         Viewer::Caller(caller) => json!({ "caller": caller.username }),
-        Viewer::Anyone(refusal) => json!({ "code": refusal.code(), "message": refusal.to_string() }),
+        Viewer::Anyone(code, text) => json!({ "code": code, "message": text }),
     })
 }
 
@@ -446,4 +446,51 @@ fn a_key_set_that_cannot_work_is_named_but_not_shown() {
     );
     assert_eq!(set(json!({"signing": 1})), "the token key is not a JSON object of texts");
     assert_eq!(fault("{"), "the token key is not a JSON object of texts");
+}
+
+/// A token with this header as it is, and a good signature.
+fn with_header(header: &str, claims: &Value, secret: &str) -> String {
+    let message = format!("{}.{}", BASE64_URL_SAFE_NO_PAD.encode(header), encoded(claims));
+    let key = EncodingKey::from_secret(secret.as_bytes());
+    let signature = jsonwebtoken::crypto::sign(message.as_bytes(), &key, Algorithm::HS256).unwrap();
+    format!("{message}.{signature}")
+}
+
+#[tokio::test]
+async fn a_header_with_the_parsers_own_names_is_refused_without_harm_however_deep_it_is() {
+    let test = TestApp::new().await;
+    let ada = test.user("ada").await;
+    let claims = claims("access", &ada);
+    let good = r#"{"typ":"JWT","alg":"HS256","kid":"default"}"#;
+    let answer = test.call_unlisted(write, post("/").bearer(&with_header(good, &claims, SECRET))).await;
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    for name in [
+        "$serde_json::private::RawValue",
+        "$serde_json::private::Number",
+        "\\u0024serde_json::private::RawValue",
+    ] {
+        for levels in [0, 1, 2, 10, 30, 31, 32, 33, 127, 128, 1000, 100_000] {
+            for (open, close) in [("[", "]"), (r#"{"a":"#, "}")] {
+                // The name inside of the levels, and the levels in its text, which the parser would read once more.
+                let inside = format!(r#"{}{{"{name}":"1"}}{}"#, open.repeat(levels), close.repeat(levels));
+                let text = json!(format!("{}1{}", open.repeat(levels), close.repeat(levels)));
+                let around = format!(r#"{{"{name}":{text}}}"#);
+                for value in [inside, around] {
+                    // Where the library reads anything, a text, a list, and a struct.
+                    for member in ["x", "kid", "x5c", "jwk"] {
+                        let header = format!(r#"{{"typ":"JWT","alg":"HS256","{member}":{value}}}"#);
+                        let token = with_header(&header, &claims, SECRET);
+                        let answer = test.call_unlisted(write, post("/").bearer(&token)).await;
+                        answer.assert_problem(401, "invalid_token", MALFORMED);
+                    }
+                }
+            }
+        }
+        let token = with_header(&format!(r#"{{"{name}":{}}}"#, json!(good)), &claims, SECRET);
+        let answer = test.call_unlisted(write, post("/").bearer(&token)).await;
+        answer.assert_problem(401, "invalid_token", MALFORMED);
+    }
+    assert_eq!(test.count("surveys").await, 1);
+    let answer = test.call_unlisted(write, post("/").bearer(&ada.access)).await;
+    assert_eq!(answer.status, 200, "{}", answer.body);
 }

@@ -137,7 +137,7 @@ async fn the_rules_of_a_typed_question_are_checked_and_faults_are_told_at_their_
             json!({"options": ["cat", {"value": []}, "dog"], "minSelections": "1", "min": 1}),
             json!({
                 "replyContent.options[1].value": "must be a text, or an object with a value",
-                "replyContent.minSelections": "must be a whole number from 0 to 1000",
+                "replyContent.minSelections": "must be a whole number from 0 to 100000",
                 "replyContent.min": "is unknown: there are options, other, minSelections, maxSelections",
             }),
         ),
@@ -157,7 +157,7 @@ async fn the_rules_of_a_typed_question_are_checked_and_faults_are_told_at_their_
         ),
         (
             "matrix",
-            json!({"rows": ["a", {"value": "b", "label": 7}], "columns": [["x"]]}),
+            json!({"rows": ["a", {"value": "b", "label": []}], "columns": [["x"]]}),
             json!({
                 "replyContent.rows[1].label": "must be text",
                 "replyContent.columns[0]": "must be a text, or an object with a value",
@@ -232,6 +232,17 @@ async fn a_type_is_a_known_one_or_begins_with_x() {
     }
     for r#type in ["x-pet", "x-1", "x--", "x-Żółw 🐢", &format!("x-{}", "y".repeat(48))] {
         assert_eq!(test.call(add_question, added(&ada, survey.id, with(r#type))).await.status, 201, "{type}");
+    }
+    // Also where a type comes in a form or in the query.
+    for (r#type, status) in [("text", 400), ("x-text", 201)] {
+        let path = post("/surveys/x/questions").path("idSurvey", survey.id).bearer(&ada.access);
+        let form = path.clone().header("content-type", "application/x-www-form-urlencoded");
+        for call in [
+            form.body(format!("content=Why%3F&type={type}")),
+            path.query("content", "Why?").query("type", r#type),
+        ] {
+            assert_eq!(test.call(add_question, call).await.status, status, "{type}");
+        }
     }
     for (r#type, text) in [
         (format!("x-{}", "y".repeat(49)), "may have at most 50 characters"),

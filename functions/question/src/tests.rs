@@ -187,7 +187,7 @@ async fn bad_rules_are_refused_at_their_place_also_with_what_was_there() {
             json!({
                 "replyContent.rows": "must have 1 to 200 entries",
                 "replyContent.columns[2]": r#""7" is there twice"#,
-                "replyContent.minRows": "must be a whole number from 0 to 1000",
+                "replyContent.minRows": "must be a whole number from 0 to 100000",
             }),
         ),
     ] {

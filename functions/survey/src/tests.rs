@@ -169,6 +169,17 @@ async fn what_was_never_open_is_a_draft_again_when_it_is_put_aside() {
         assert_eq!(answer.body["state"], state);
         assert_eq!(test.call(survey, look(made.id)).await.body["state"], state);
     }
+    // Nor has one that was over before it was made, or before it would have opened.
+    for never in [
+        test.survey(&ada).due("2001-01-01T00:00:00Z"),
+        test.survey(&ada).opens("2001-01-01T00:00:00Z").due("2000-01-01T00:00:00Z"),
+    ] {
+        let made = never.await;
+        assert_eq!(test.call(survey, look(made.id)).await.body["state"], "closed");
+        let answer = test.call(survey, edit(made.id, &ada, json!({"isActive": false}))).await;
+        assert_eq!((answer.status, &answer.body["state"]), (200, &json!("draft")));
+        assert_eq!(test.call(survey, look(made.id)).await.status, 404);
+    }
 }
 
 #[tokio::test]

@@ -128,9 +128,12 @@ mod tests {
     fn the_paths_of_flaskforms_are_those_that_the_contract_reads_leniently() {
         let of_flask_forms = |(_, path, operation): &(String, String, serde_json::Value)| {
             let is_kept = operation["tags"].as_array().unwrap().iter().any(|tag| tag == "flaskForms");
-            is_kept || operation["x-function"] == "users" || operation["tags"][0] == "Accounts" && path != "/health"
+            is_kept
+                || operation["x-function"] == "users"
+                || operation["tags"][0] == "Accounts" && path != "/health"
         };
-        let contract: BTreeSet<_> = operations().into_iter().filter(of_flask_forms).map(|(_, path, _)| path).collect();
+        let contract: BTreeSet<_> =
+            operations().into_iter().filter(of_flask_forms).map(|(_, path, _)| path).collect();
         assert_eq!(contract, FLASK_FORMS.iter().map(|path| (*path).to_owned()).collect());
     }
 }

@@ -114,6 +114,41 @@ pub struct ResponsePage {
     pub edited: bool,
 }
 
+/// The statement of a page: the comparison with the place of the cursor, the direction, and what else must be true of a row.
+macro_rules! page_sql {
+    ($compare:literal, $direction:literal, $readable:literal) => {
+        concat!(
+            "-- responses::page
+            SELECT s.owner_id = $2 AS owned, s.is_visible AS visible, s.version, r.id, r.created_at, r.single,
+                   r.xid::text AS xid, r.bytes, a.answers, (
+                       SELECT count(*) FROM (
+                           SELECT FROM responses
+                           WHERE survey_id = $1 AND s.owner_id = $2 AND deleted_at IS NULL
+                             AND (xid, id) ", $compare, " ($3::text::xid8, $4)
+                           ORDER BY xid ", $direction, ", id ", $direction, " LIMIT $5 + 1
+                       ) AS ahead
+                   ) AS ahead,
+                   ARRAY(SELECT id FROM questions WHERE survey_id = $1 ORDER BY id) AS questions
+            FROM surveys s
+            LEFT JOIN LATERAL (
+                SELECT id, created_at, single, xid, sum(bytes + 150) OVER up_to AS bytes, row_number() OVER up_to = 1 AS first
+                FROM (
+                    SELECT * FROM responses
+                    WHERE survey_id = s.id AND s.owner_id = $2 AND deleted_at IS NULL
+                      AND (xid, id) ", $compare, " ($3::text::xid8, $4) ", $readable, "
+                    ORDER BY xid ", $direction, ", id ", $direction, " LIMIT $5
+                ) AS next
+                WINDOW up_to AS (ORDER BY xid ", $direction, ", id ", $direction, ")
+            ) AS r ON true
+            LEFT JOIN LATERAL (
+                SELECT json_object_agg(question_id, reply) AS answers FROM replies WHERE response_id = r.id
+            ) AS a ON r.bytes <= $6 OR r.first
+            WHERE s.id = $1
+            ORDER BY r.xid ", $direction, ", r.id ", $direction
+        )
+    };
+}
+
 /// A page of the responses of a survey of the caller's.
 pub async fn page(
     db: &Db,
@@ -130,70 +165,14 @@ pub async fn page(
     let start = if descending { (u64::MAX, Uuid::max()) } else { (0, Uuid::nil()) };
     let (transaction, id) = after.map_or(start, |position| (position.transaction, position.id.0));
     let sql = match order {
-        Order::Ascending => {
-            "-- responses::page_ascending
-            SELECT s.owner_id = $2 AS owned, s.is_visible AS visible, s.version, r.id, r.created_at,
-                   r.single, r.xid::text AS xid, r.bytes, a.answers, (
-                       SELECT count(*) FROM (
-                           SELECT FROM responses
-                           WHERE survey_id = $1 AND s.owner_id = $2 AND deleted_at IS NULL
-                             AND (xid, id) > ($3::text::xid8, $4)
-                           ORDER BY xid, id LIMIT $5 + 1
-                       ) AS ahead
-                   ) AS ahead,
-                   ARRAY(SELECT id FROM questions WHERE survey_id = $1 ORDER BY id) AS questions
-            FROM surveys s
-            LEFT JOIN LATERAL (
-                SELECT id, created_at, single, xid, sum(bytes + 150) OVER (ORDER BY xid, id) AS bytes,
-                       row_number() OVER (ORDER BY xid, id) = 1 AS first
-                FROM (
-                    SELECT * FROM responses
-                    WHERE survey_id = s.id AND s.owner_id = $2 AND deleted_at IS NULL
-                      AND (xid, id) > ($3::text::xid8, $4)
-                      AND (
-                          xid < pg_snapshot_xmin(pg_current_snapshot())
-                          -- Of a database that was restored elsewhere, numbers are greater than any here. No transaction of
-                          -- ours takes a minute: the functions give up after 27 seconds.
-                          OR created_at < now() - interval '1 minute'
-                      )
-                    ORDER BY xid, id LIMIT $5
-                ) AS next
-            ) AS r ON true
-            LEFT JOIN LATERAL (
-                SELECT json_object_agg(question_id, reply) AS answers FROM replies WHERE response_id = r.id
-            ) AS a ON r.bytes <= $6 OR r.first
-            WHERE s.id = $1
-            ORDER BY r.xid, r.id"
-        }
-        Order::Descending => {
-            "-- responses::page_descending
-            SELECT s.owner_id = $2 AS owned, s.is_visible AS visible, s.version, r.id, r.created_at,
-                   r.single, r.xid::text AS xid, r.bytes, a.answers, (
-                       SELECT count(*) FROM (
-                           SELECT FROM responses
-                           WHERE survey_id = $1 AND s.owner_id = $2 AND deleted_at IS NULL
-                             AND (xid, id) < ($3::text::xid8, $4)
-                           ORDER BY xid DESC, id DESC LIMIT $5 + 1
-                       ) AS ahead
-                   ) AS ahead,
-                   ARRAY(SELECT id FROM questions WHERE survey_id = $1 ORDER BY id) AS questions
-            FROM surveys s
-            LEFT JOIN LATERAL (
-                SELECT id, created_at, single, xid, sum(bytes + 150) OVER (ORDER BY xid DESC, id DESC) AS bytes,
-                       row_number() OVER (ORDER BY xid DESC, id DESC) = 1 AS first
-                FROM (
-                    SELECT * FROM responses
-                    WHERE survey_id = s.id AND s.owner_id = $2 AND deleted_at IS NULL
-                      AND (xid, id) < ($3::text::xid8, $4)
-                    ORDER BY xid DESC, id DESC LIMIT $5
-                ) AS next
-            ) AS r ON true
-            LEFT JOIN LATERAL (
-                SELECT json_object_agg(question_id, reply) AS answers FROM replies WHERE response_id = r.id
-            ) AS a ON r.bytes <= $6 OR r.first
-            WHERE s.id = $1
-            ORDER BY r.xid DESC, r.id DESC"
-        }
+        // Of a database that was restored elsewhere, numbers are greater than any here. No transaction of ours takes a minute:
+        // the functions give up after 27 seconds.
+        Order::Ascending => page_sql!(
+            ">",
+            "ASC",
+            "AND (xid < pg_snapshot_xmin(pg_current_snapshot()) OR created_at < now() - interval '1 minute')"
+        ),
+        Order::Descending => page_sql!("<", "DESC", ""),
     };
     let rows = db
         .rows(sql, &[&survey, &owner.user, &transaction.to_string(), &id, &limit.rows(), &MAX_BYTES])

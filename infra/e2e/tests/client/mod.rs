@@ -101,12 +101,17 @@ impl Client {
         };
         let mut answer = sent.unwrap_or_else(|e| panic!("{} {}: {e}", request.method, request.path));
         let text = answer.body_mut().read_to_string().expect("the answer is UTF-8");
-        let header = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
-        let headers = answer.headers().iter();
-        let headers = headers.map(|(name, value)| (name.as_str().to_owned(), header(value.as_bytes())));
+        let mut headers = BTreeMap::<_, String>::new();
+        for (name, value) in answer.headers() {
+            let value = String::from_utf8_lossy(value.as_bytes());
+            // Repeated, they are one list (RFC 9110, section 5.3).
+            let all = headers.entry(name.as_str().to_owned()).or_default();
+            let separator = if all.is_empty() { "" } else { ", " };
+            *all = format!("{all}{separator}{value}");
+        }
         let answer = Answer {
             status: answer.status().as_u16(),
-            headers: headers.collect(),
+            headers,
             body: serde_json::from_str(&text).unwrap_or(Value::String(text)),
         };
         assert!(answer.status < 500, "{} {}: {answer:?}", request.method, request.path);
