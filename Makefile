@@ -20,7 +20,7 @@ test: .venv/.done ## Run the whole test suite on a throwaway PostgreSQL, then th
 	@.venv/bin/python infra/local/postgres.py throwaway -- cargo test --workspace --locked
 	@$(MAKE) --no-print-directory e2e
 
-e2e: .venv/.done ## Run the journeys and the recorded exchanges of flaskForms over HTTP
+e2e: .venv/.done ## Run what goes over HTTP: journeys, authorization, examples of the contract, CORS, exchanges of flaskForms
 	@.venv/bin/python infra/local/run.py exec -- cargo test --locked -p e2e --features http
 
 e2e-browser: .venv/.done .venv-browser/.done ## Read and try GET /docs in a Chromium; pictures of it in .local/screenshots

@@ -35,7 +35,8 @@ CREATE FUNCTION survey_state(survey surveys, is_full boolean) RETURNS text LANGU
 CREATE FUNCTION next_place(survey uuid) RETURNS xid8 LANGUAGE sql VOLATILE
     RETURN (
         SELECT CASE
-            WHEN last >= pg_snapshot_xmax(pg_current_snapshot()) THEN (last::text::numeric + 1)::text::xid8
+            WHEN last >= pg_snapshot_xmax(pg_current_snapshot())
+            THEN greatest((last::text::numeric + 1)::text::xid8, pg_current_xact_id())
             ELSE pg_current_xact_id()
         END
         FROM (SELECT (SELECT xid FROM responses WHERE survey_id = survey ORDER BY xid DESC LIMIT 1) AS last) AS newest

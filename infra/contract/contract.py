@@ -1,8 +1,11 @@
 #!/usr/bin/env python3
-"""Holds a running API against functions/openapi.yaml with Schemathesis; `make contract` starts one for it.
+"""Holds a running API against functions/openapi.yaml with Schemathesis: as somebody with tokens, and as anybody.
 
-The examples of the contract are sent as they are, so what they are about has to be there: this makes it, and puts the ids
-that it was given in the place of those of the examples. With --quick it takes a minute or so.
+    contract.py 2000   `make contract`: 2,000 requests an operation, and 2,000 sequences along the links
+    contract.py 10     `make contract-quick`
+
+The examples of the contract are sent as they are, so what they are about has to be there: it is made here, and its ids
+take the place of the examples' in the contract and the settings.
 """
 import json
 import os
@@ -18,61 +21,75 @@ BUILD = ROOT / "target" / "contract"
 API = os.environ["API_URL"]
 CONTRACT = (ROOT / "functions" / "docs" / "openapi.json").read_text()
 PATHS = json.loads(CONTRACT)["paths"]
-# The survey, its questions and the response of the examples.
+# The survey of the examples, its questions, and a response to it.
 EXAMPLES = ["01a20ce4-f020-70c6-a6a3-a4506513270e", "01a20ce4-f021-7893-923f-0824128b2f33",
             "01a20ce4-f021-7951-9d9d-c9f81818e811", "01a20ce4-f021-79d2-a8e2-5d940ed90475",
             "01a20d1a-f440-711d-ab0d-549b6f03675a"]
 
 
-def replaced(text, ids):
+def about(ids, text):
     for example, real in zip(EXAMPLES, ids):
         text = text.replace(example, real)
     return text
 
 
-def call(method, path, ids=(), token=None):
+def send(method, path, ids=(), token=None, **changes):
     """Send the example of an operation."""
     body = PATHS[path][method].get("requestBody")
-    example = json.dumps(body["content"]["application/json"]["example"]) if body else ""
-    for name, real in zip(("{idSurvey}", "{idResponse}"), (ids[:1] + ids[-1:])):
+    body = body and about(ids, json.dumps(body["content"]["application/json"]["example"] | changes)).encode()
+    for name, real in zip(("{idSurvey}", "{idResponse}"), ids[:1] + ids[-1:]):
         path = path.replace(name, real)
-    request = urllib.request.Request(API + path, replaced(example, ids).encode() or None, method=method.upper())
-    if token:
-        request.add_header("Authorization", f"Bearer {token}")
-    with urllib.request.urlopen(request) as response:
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    with urllib.request.urlopen(urllib.request.Request(API + path, body, headers, method=method.upper())) as response:
         return json.load(response)
 
 
 def things(token):
-    """A survey, its questions and a response, in the order of EXAMPLES."""
-    survey = call("post", "/surveys", token=token)["id"]
-    questions = call("get", "/surveys/{idSurvey}/questions", [survey])["questions"]
+    """The ids of a survey, its questions and a response to it, in the order of EXAMPLES."""
+    survey = send("post", "/surveys", token=token)["id"]
+    questions = send("get", "/surveys/{idSurvey}/questions", [survey])["questions"]
     ids = [survey, *(question["id"] for question in questions), str(uuid.uuid4())]
-    call("put", "/surveys/{idSurvey}/responses/{idResponse}", ids)
+    send("put", "/surveys/{idSurvey}/responses/{idResponse}", ids)
     return ids
 
 
-def schemathesis(config, *arguments, **env):
-    return subprocess.run(
-        [sys.executable, "-m", "schemathesis.cli", "--config-file", BUILD / config, "run", BUILD / "openapi.json", "--url", API,
-         *arguments], cwd=BUILD, env=os.environ | env).returncode
+def peers(name):
+    login = {"endpoint": "/login", "verb": "POST", "contentType": "application/json",
+             "payloadRaw": json.dumps({"username": name, "password": "correct horse"}),
+             "token": {"extractFrom": "body", "extractSelector": "/access_token", "sendIn": "header",
+                       "sendName": "Authorization", "sendTemplate": "Bearer {token}"}}
+    return {"name": name, "loginEndpointAuth": login}
 
 
-def main():
-    token = call("post", "/register")["access_token"]
+def main(examples):
+    token = send("post", "/register")["access_token"]
+    send("post", "/register", username="bob", email="bob@example.com")
     ids, victims = things(token), things(token)
     BUILD.mkdir(parents=True, exist_ok=True)
-    (BUILD / "openapi.json").write_text(replaced(CONTRACT, ids))
+    (BUILD / "openapi.json").write_text(about(ids, CONTRACT))
     (BUILD / "hooks.py").write_text((HERE / "hooks.py").read_text())
-    anyone, ada = ((HERE / name).read_text() for name in ("schemathesis.toml", "schemathesis-ada.toml"))
-    (BUILD / "anyone.toml").write_text(replaced(anyone, ids))
-    (BUILD / "ada.toml").write_text(replaced(anyone + ada, ids))
-    env = {"VICTIMS": json.dumps(dict(zip(ids, victims)))}
+    (BUILD / "peers.json").write_text(json.dumps({"auth": [peers("ada"), peers("bob")]}))
+    settings = about(ids, (HERE / "schemathesis.toml").read_text())
+    tokens = (HERE / "tokens.toml").read_text()
     failed = False
-    for config in ("ada.toml", "anyone.toml"):
-        failed |= bool(schemathesis(config, "--exclude-operation-id", "deleteUsers", *sys.argv[1:], **env))
-    return failed or schemathesis("ada.toml", "--include-operation-id", "deleteUsers", *sys.argv[1:], **env)
+
+    def run(what, more, *arguments):
+        nonlocal failed
+        print(f"\n{what}", flush=True)
+        (BUILD / "schemathesis.toml").write_text(settings + more)
+        process = subprocess.run(
+            [sys.executable, "-m", "schemathesis.cli", "run", "openapi.json", "--url", API, "--max-examples", examples, "--seed",
+             "1", *arguments], cwd=BUILD, env=os.environ | {"VICTIMS": json.dumps(dict(zip(ids, victims)))})
+        failed |= process.returncode != 0
+
+    run("With tokens:", tokens, "--exclude-operation-id", "deleteUsers")
+    run("Without:", "", "--exclude-operation-id", "deleteUsers")
+    run("What one user is shown of another's:", '[auth.wfc]\npath = "peers.json"\npeers = ["ada", "bob"]\n', "--phases", "stateful",
+        "--checks", "object_level_authorization", "--exclude-tag", "Operation", "--exclude-tag", "Accounts")
+    # Last, since everybody else is gone then.
+    run("Deleting all users:", tokens, "--include-operation-id", "deleteUsers", "--phases", "coverage,fuzzing")
+    return failed
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1]))

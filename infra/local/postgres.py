@@ -5,7 +5,8 @@
     postgres.py throwaway -- CMD…  a fast server that is deleted afterwards; sets TEST_DATABASE_URL
 
 Both start the server, run CMD, stop the server and return CMD's exit code. Where the variable is set already, CMD gets
-that database and nothing is started. Sessions share the project's server; the last one to leave stops it.
+that database and nothing is started. Sessions share the project's server; the last one to leave stops it. POSTGRES_BIN
+tells CMD where pg_dump, psql and the others are.
 """
 
 import fcntl
@@ -202,4 +203,4 @@ if __name__ == "__main__":
     database, variable = modes[sys.argv[1]]
     processes.on_signals(processes.leave)
     with database() as url:
-        sys.exit(processes.run(sys.argv[3:], **{variable: url}))
+        sys.exit(processes.run(sys.argv[3:], POSTGRES_BIN=os.path.dirname(program("psql")), **{variable: url}))

@@ -354,7 +354,9 @@ fn of_somebody_elses_survey_a_stranger_sees_what_anyone_sees_and_changes_nothing
         }
     }
     report.check();
-    surveys.iter().for_each(|(_, survey)| survey.check());
+    for (_, survey) in &surveys {
+        survey.check();
+    }
 }
 
 #[test]

@@ -114,7 +114,8 @@ pub struct ResponsePage {
     pub edited: bool,
 }
 
-/// The statement of a page: the comparison with the place of the cursor, the direction, and what else must be true of a row.
+/// The statement of a page: the comparison with the place of the cursor, the direction, and what must be true of a row and of
+/// all before it on the page.
 macro_rules! page_sql {
     ($compare:literal, $direction:literal, $readable:literal) => {
         concat!(
@@ -131,15 +132,16 @@ macro_rules! page_sql {
                    ARRAY(SELECT id FROM questions WHERE survey_id = $1 ORDER BY id) AS questions
             FROM surveys s
             LEFT JOIN LATERAL (
-                SELECT id, created_at, single, xid, sum(bytes + 150) OVER up_to AS bytes, row_number() OVER up_to = 1 AS first
+                SELECT id, created_at, single, xid, sum(bytes + 150) OVER up_to AS bytes, row_number() OVER up_to = 1 AS first,
+                       bool_and(", $readable, ") OVER up_to AS readable
                 FROM (
                     SELECT * FROM responses
                     WHERE survey_id = s.id AND s.owner_id = $2 AND deleted_at IS NULL
-                      AND (xid, id) ", $compare, " ($3::text::xid8, $4) ", $readable, "
+                      AND (xid, id) ", $compare, " ($3::text::xid8, $4)
                     ORDER BY xid ", $direction, ", id ", $direction, " LIMIT $5
                 ) AS next
                 WINDOW up_to AS (ORDER BY xid ", $direction, ", id ", $direction, ")
-            ) AS r ON true
+            ) AS r ON r.readable
             LEFT JOIN LATERAL (
                 SELECT json_object_agg(question_id, reply) AS answers FROM replies WHERE response_id = r.id
             ) AS a ON r.bytes <= $6 OR r.first
@@ -166,13 +168,13 @@ pub async fn page(
     let (transaction, id) = after.map_or(start, |position| (position.transaction, position.id.0));
     let sql = match order {
         // Of a database that was restored elsewhere, numbers are greater than any here. No transaction of ours takes a minute:
-        // the functions give up after 27 seconds.
+        // the functions give up after 27 seconds. Of two that were stored at once the later one may stand before the other.
         Order::Ascending => page_sql!(
             ">",
             "ASC",
-            "AND (xid < pg_snapshot_xmin(pg_current_snapshot()) OR created_at < now() - interval '1 minute')"
+            "xid < pg_snapshot_xmin(pg_current_snapshot()) OR created_at < now() - interval '1 minute'"
         ),
-        Order::Descending => page_sql!("<", "DESC", ""),
+        Order::Descending => page_sql!("<", "DESC", "true"),
     };
     let rows = db
         .rows(sql, &[&survey, &owner.user, &transaction.to_string(), &id, &limit.rows(), &MAX_BYTES])

@@ -50,8 +50,8 @@ impl Operation {
     pub(crate) fn all() -> impl Iterator<Item = Self> {
         let members = |value: &'static Value| value.as_object().expect("an object").iter();
         members(&DOCUMENT["paths"]).flat_map(move |(path, siblings)| {
-            let methods = members(siblings)
-                .filter(|(name, _)| ["get", "put", "post", "patch", "delete"].contains(&name.as_str()));
+            let methods = ["get", "put", "post", "patch", "delete", "head", "options", "trace"];
+            let methods = members(siblings).filter(move |(name, _)| methods.contains(&name.as_str()));
             methods.map(move |(method, description)| {
                 let id = text(&description["operationId"]);
                 Self { id, method, path, description, siblings }
@@ -181,7 +181,7 @@ fn examples(content: &'static Value) -> Vec<&'static Value> {
 }
 
 /// What a reference leads to, and where that is.
-pub(crate) fn resolve(node: &'static Value, place: &str) -> (&'static Value, String) {
+fn resolve(node: &'static Value, place: &str) -> (&'static Value, String) {
     match node["$ref"].as_str().and_then(|reference| reference.strip_prefix('#')) {
         Some(reference) => {
             let target = DOCUMENT.pointer(reference);

@@ -151,9 +151,10 @@ impl Pets {
         Answer { headers: headers.collect(), body: each_text(&answer.body, &in_words), ..*answer }
     }
 
-    /// Everything that an owner can see of it. Answers that only differ in time are not among it.
+    /// Everything that its owner can see of it. The newest response first: from the oldest on, a response can be read only
+    /// when all that is being stored is stored.
     pub(crate) fn seen(&self, api: &Client) -> Vec<Value> {
-        ["", "/questions", "/responses", "/stats"]
+        ["", "/questions", "/responses?order=desc", "/stats"]
             .map(|part| self.call(api, Request::new("GET", &format!("/surveys/{}{part}", self.id)), 200))
             .to_vec()
     }
