@@ -3,7 +3,7 @@
 use super::{Counts, Tally, counts::share, object, ordered, read};
 use crate::values::{
     Fault, FaultCode, FieldErrors, Flag, Prose,
-    fields::{self, Loose, Reading},
+    fields::{self, Reading},
     json::beginning,
     text::Whole,
 };
@@ -101,9 +101,9 @@ impl Choice {
         #[derive(Deserialize)]
         struct Given {
             value: Value,
-            // What is shown is the client's business, as long as it is text, or a number.
+            // What is shown is the client's business, as long as it is text.
             #[expect(dead_code, reason = "only its being good is of interest")]
-            label: Option<Loose<Prose<1000>>>,
+            label: Option<Prose<1000>>,
             retired: Option<Flag>,
         }
         let (value, retired, place) = match item {

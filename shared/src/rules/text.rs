@@ -3,7 +3,6 @@
 use super::{Measure, ordered, read};
 use crate::values::{
     Fault, FaultCode, FieldErrors,
-    fields::Loose,
     text::{Whole, text},
 };
 use regex_lite::Regex;
@@ -30,10 +29,9 @@ impl TextRules {
         struct Given {
             min_length: Option<Whole<0, 100_000>>,
             max_length: Option<Whole<1, 100_000>>,
-            pattern: Option<Loose<Pattern>>,
+            pattern: Option<Pattern>,
         }
         let Given { min_length, max_length, pattern } = read(reply_content)?;
-        let pattern = pattern.map(|Loose(pattern)| pattern);
         let min_length = min_length.map_or(0, Whole::get);
         let usual = if pattern.is_some() { usual.min(MAX_MATCHED) } else { usual };
         let max_length = max_length.map_or(usual.max(min_length), Whole::get);

@@ -353,7 +353,8 @@ impl<'de> Deserializer<'de> for Given {
         let reading = self.reading;
         match self.value {
             Value::Array(items) => visitor.visit_seq(Items { items: items.into_iter().enumerate(), reading }),
-            other => Err(another(&other, &visitor)),
+            Value::Null => Err(FieldErrors::custom(BLANK)),
+            _ => Err(FieldErrors::custom("must be a list")),
         }
     }
 
@@ -427,17 +428,6 @@ impl<'de> Deserialize<'de> for Given {
             }
         }
         deserializer.deserialize_tuple_struct("Given", 2, GivenVisitor)
-    }
-}
-
-/// A value inside a strictly read document that is read leniently all the same.
-#[derive(Debug)]
-pub struct Loose<T>(pub T);
-
-impl<'de, T: DeserializeOwned> Deserialize<'de> for Loose<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let value = Value::deserialize(deserializer)?;
-        T::deserialize(Given { value, reading: Reading::Lenient }).map(Self).map_err(FieldErrors::into_error)
     }
 }
 
