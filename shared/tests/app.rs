@@ -284,19 +284,40 @@ fn value<T: for<'de> Deserialize<'de>>(json: Value) -> T {
     T::deserialize(Given { value: json, reading: Reading::Lenient }).unwrap()
 }
 
+/// Adding users and finding them.
+async fn accounts(db: &Db) -> Result<Value> {
+    let (name, address) = (value(json!("Żółw")), value(json!("zolw@example.com")));
+    let user = users::insert(db, &name, &address, "-").await?;
+    let taken = users::insert(db, &name, &address, "-").await.unwrap_err().to_string();
+    let alike = users::insert(db, &value(json!("ｆｕｌｌ")), &value(json!("full@example.com")), "-").await;
+    let alike =
+        alike.and(users::insert(db, &value(json!("FULL")), &value(json!("f@example.com")), "-").await);
+    let alike = alike.unwrap_err().to_string();
+    let credentials = users::credentials(db, &value(json!("żółw"))).await?.unwrap();
+    users::strengthen(db, &credentials, "+").await?;
+    let strengthened = users::credentials(db, &value(json!("ŻÓŁW"))).await?.unwrap().password_hash;
+    Ok(json!({"taken": taken, "alike": alike, "strengthened": strengthened, "same": user == credentials.id}))
+}
+
+/// Single answers to a question of an own type and to a number, and what is said of two that are refused.
+async fn singles(db: &Db, own: QuestionId, number: QuestionId) -> Result<(Code, String)> {
+    let insert = async |question, answer| {
+        let answer = value(serde_json::from_str(answer).unwrap());
+        responses::insert_single(db, question, &answer).await
+    };
+    for answer in ["null", "1.50", r#"{"a": ["ż"]}"#] {
+        insert(own, answer).await?;
+    }
+    insert(number, "1.50").await?;
+    let rejected = insert(number, "2").await.unwrap_err().code();
+    let unknown = insert(QuestionId::new(), "1").await.unwrap_err().to_string();
+    Ok((rejected, unknown))
+}
+
 /// A bit of everything that has SQL, by the user whose token it is; answers with all that was read.
 async fn journey(app: App, request: Request) -> Result<Response> {
     let (mut db, caller) = app.authenticated(&request).await?;
-    let (name, address) = (value(json!("Żółw")), value(json!("zolw@example.com")));
-    let user = users::insert(&db, &name, &address, "-").await?;
-    let taken = users::insert(&db, &name, &address, "-").await.unwrap_err().to_string();
-    let alike = users::insert(&db, &value(json!("ｆｕｌｌ")), &value(json!("full@example.com")), "-").await;
-    let alike =
-        alike.and(users::insert(&db, &value(json!("FULL")), &value(json!("f@example.com")), "-").await);
-    let alike = alike.unwrap_err().to_string();
-    let credentials = users::credentials(&db, &value(json!("żółw"))).await?.unwrap();
-    users::strengthen(&db, &credentials, "+").await?;
-    let strengthened = users::credentials(&db, &value(json!("ŻÓŁW"))).await?.unwrap().password_hash;
+    let accounts = accounts(&db).await?;
     let survey = NewSurvey {
         name: value(json!("pets")),
         description: "About\npets".to_owned(),
@@ -322,16 +343,7 @@ async fn journey(app: App, request: Request) -> Result<Response> {
     let listed = json!(listed);
     let ids: Vec<QuestionId> = listed.as_array().unwrap().iter().map(|q| value(q["id"].clone())).collect();
 
-    let mut singles = Vec::new();
-    for reply in ["null", "1.50", r#"{"a": ["ż"]}"#] {
-        let reply = value(serde_json::from_str(reply).unwrap());
-        singles.push(responses::insert_single(&db, ids[0], &reply).await?);
-    }
-    let reply = value(serde_json::from_str("1.50").unwrap());
-    singles.push(responses::insert_single(&db, question, &reply).await?);
-    let rejected = responses::insert_single(&db, question, &value(json!(2))).await.unwrap_err().code();
-    let unknown = responses::insert_single(&db, QuestionId(survey.0), &value(json!(1))).await;
-    let unknown = unknown.unwrap_err().to_string();
+    let (rejected, unknown) = singles(&db, ids[0], question).await?;
     let (first, second) = (ResponseId::new(), ResponseId::new());
     let answers: Answers = value(json!({ids[1].to_string(): "because", question.to_string(): -0.5}));
     let new = responses::submit(&db, survey, first, &answers).await?.replayed;
@@ -390,8 +402,7 @@ async fn journey(app: App, request: Request) -> Result<Response> {
     let deleted = users::delete_all(&db).await?;
     http::ok(&json!({
         "answers": {
-            "taken": taken, "alike": alike, "strengthened": strengthened, "same": user == credentials.id,
-            "listed": listed, "rejected": rejected, "unknown": unknown, "new": new, "replayed": replayed,
+            "accounts": accounts, "listed": listed, "rejected": rejected, "unknown": unknown, "new": new, "replayed": replayed,
             "deleted_response": deleted_response, "bad": bad, "exported": exported, "one": one, "none": none,
             "owned": owned, "open": open, "found": found, "stats": stats, "copied": copied,
             "copied_questions": copied_questions, "edits": edits, "lost": lost, "stale": stale, "edited": edited,
@@ -457,7 +468,9 @@ async fn unprepared_statements_answer_the_same() {
         answers.push(answers_of.take());
     }
     let expected = r#"{
-        "taken": "User Żółw already exists", "alike": "User FULL already exists", "strengthened": "+", "same": true,
+        "accounts": {
+            "taken": "User Żółw already exists", "alike": "User FULL already exists", "strengthened": "+", "same": true
+        },
         "listed": [
             {"content": "Which pet?", "type": "single", "required": false, "replyContent": ["cat", null]},
             {"content": "Why?", "type": "text", "required": true, "replyContent": null},

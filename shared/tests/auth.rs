@@ -431,7 +431,7 @@ async fn a_kid_is_good_with_its_own_key_only() {
 
 #[test]
 fn a_key_set_that_cannot_work_is_named_but_not_shown() {
-    let fault = |secret: &str| Keys::new(&secret.parse().unwrap()).err().unwrap().to_string();
+    let fault = |secret: &str| Keys::new(&secret.parse().unwrap()).err().unwrap();
     let set = |set: Value| fault(&set.to_string());
     assert_eq!(fault("sesame"), "the token key is shorter than 32 bytes");
     assert_eq!(set(json!({"signing": "k1", "k1": "sesame"})), "the token key is shorter than 32 bytes");

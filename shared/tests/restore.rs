@@ -277,8 +277,8 @@ async fn a_place_is_never_one_that_readers_may_have_passed() {
     let ada = test.user("ada").await;
     let survey = test.survey(&ada).await;
     test.response(survey.id, json!({})).await;
-    // The last response stands just where the next transactions will be.
-    let sql = "UPDATE responses SET xid = pg_snapshot_xmax(pg_current_snapshot())";
+    // The last response stands where transactions will soon be.
+    let sql = "UPDATE responses SET xid = (pg_snapshot_xmax(pg_current_snapshot())::text::numeric + 2000)::text::xid8";
     test.db().await.rows(sql, &[]).await.unwrap();
     let mut session = db::session(&test.config(), None).await.unwrap();
     // By the snapshot of a transaction that has no number of its own yet, while others take theirs.
@@ -288,8 +288,9 @@ async fn a_place_is_never_one_that_readers_may_have_passed() {
         .start()
         .await
         .unwrap();
-    transaction.query("SELECT pg_current_snapshot()", &[]).await.unwrap();
-    transactions(&test.config(), 10).await;
+    let sql = "SELECT xid >= pg_snapshot_xmax(pg_current_snapshot()) AS is_ahead FROM responses";
+    assert!(transaction.query_one(sql, &[]).await.unwrap().get::<_, bool>("is_ahead"));
+    transactions(&test.config(), 4000).await;
     let sql = "SELECT next_place($1) >= pg_current_xact_id() AS is_behind";
     let row = transaction.query_one(sql, &[&survey.id]).await.unwrap();
     assert!(row.get::<_, bool>("is_behind"));

@@ -467,9 +467,9 @@ fn numbers_of_selections_that_nobody_can_make_are_refused() {
                 (both(2, 1), "minSelections: is above maxSelections"),
                 (both(3, 4), "minSelections: there are only 2 to choose from"),
                 (with("minSelections", json!(3)), "minSelections: is above maxSelections"),
-                (with("maxSelections", json!(0)), "maxSelections: must be a whole number from 1 to 1000"),
-                (with("maxSelections", json!(-1)), "maxSelections: must be a whole number from 1 to 1000"),
-                (with("minSelections", json!("1")), "minSelections: must be a whole number from 0 to 1000"),
+                (with("maxSelections", json!(0)), "maxSelections: must be a whole number from 1 to 100000"),
+                (with("maxSelections", json!(-1)), "maxSelections: must be a whole number from 1 to 100000"),
+                (with("minSelections", json!("1")), "minSelections: must be a whole number from 0 to 100000"),
             ],
         );
     }
