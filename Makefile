@@ -70,9 +70,8 @@ clients: .venv-contract/node_modules/.done .venv-clients/.done
 		--output target/contract/api.d.ts
 	@$(NODE)/bin/node .venv-contract/node_modules/typescript/bin/tsc --noEmit --strict --noUncheckedIndexedAccess \
 		--module nodenext --target es2024 --lib es2024,dom,dom.iterable target/contract/journey.mts
-	@echo 'post_hooks: []' > target/contract/generator.yaml
-	@.venv-clients/bin/openapi-python-client generate --path functions/docs/openapi.json --meta none --overwrite \
-		--output-path target/contract/canvass --config target/contract/generator.yaml --fail-on-warning
+	@PATH="$(CURDIR)/.venv-clients/bin:$$PATH" openapi-python-client generate --path functions/docs/openapi.json --meta none \
+		--output-path target/contract/canvass --overwrite --fail-on-warning
 	@cd target/contract && ../../.venv-clients/bin/mypy --strict --follow-imports silent journey.py
 
 .PHONY: docs-assets docs-assets-check

@@ -69,7 +69,7 @@ survey = NewSurvey(
 id_survey = only(Created, add_survey.sync(client=ada, body=survey)).id
 
 # The questions, each with what its type makes of it.
-choice, scale, matrix, own = only(QuestionList, list_questions.sync(id_survey, client=anyone)).questions
+choice, scale, matrix, own = only(QuestionList, list_questions.sync(id_survey, client=ada)).questions
 answers = {
     str(only(SingleChoiceQuestion, choice).id): "dog",
     str(scale.id): only(ScaleRules, only(ScaleQuestion, scale).reply_content).max_,
@@ -87,8 +87,8 @@ problem = only(InvalidAnswersProblem, submit_response.sync(id_survey, client=any
 faults = [(fault.question, fault.code.value) for fault in problem.faults]
 assert faults == [(str(choice.id), "required"), (str(scale.id), "too_large")], faults
 
-# The results, for everybody.
-results = only(list, get_results.sync(id_survey, client=anyone))
+# The results.
+results = only(list, get_results.sync(id_survey, client=ada))
 assert only(ScaleResult, results[1]).summary.mean == 5
 
 # The responses, as a file, for which the client has no type.

@@ -1,6 +1,6 @@
 //! Responses: what one respondent sent, valid and counted exactly once.
 //!
-//! A response is checked against the survey as one statement read it ([`form`]), and stored by a second one ([`store`]) only
+//! A response is checked against the survey as one statement read it (`form`), and stored by a second one (`store`) only
 //! if the survey is still that version, and open. Otherwise it is checked again. Nobody can slip in between: the second
 //! statement locks the survey's row against edits (not against other responses), and an edit that depends on what was
 //! answered locks it against responses.

@@ -1,9 +1,9 @@
 //! What an answer to a question may be, what of it is counted, and what the results say: one file a question type.
 //!
 //! The rules are a question's `type` and its `replyContent`. They are checked strictly when the question is saved, and decide
-//! alone what a valid answer is. A type that has no file here is the client's own ([`own`]).
+//! alone what a valid answer is. A type that has no file here is the client's own (`own`).
 //!
-//! To add a type: a file with a struct that is a [`QuestionType`], a line in `types!` below, and its schemas in
+//! To add a type: a file with a struct that is a `QuestionType`, a line in `types!` below, and its schemas in
 //! functions/openapi.yaml.
 
 mod boolean;

@@ -103,7 +103,7 @@ impl serde::de::Error for FieldErrors {
         Self::one("", format!("must be {expected}"))
     }
 
-    /// [`Fields`] has every field of the struct, or is asked for one alone: then the others are not missing.
+    /// `Fields` has every field of the struct, or is asked for one alone: then the others are not missing.
     fn missing_field(_: &'static str) -> Self {
         Self::default()
     }
