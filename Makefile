@@ -16,9 +16,9 @@ run: .venv/.done ## Run everything here: PostgreSQL, migrations, all functions o
 migrate: .venv/.done ## Bring the local database (or the one at DATABASE_URL) to the newest schema
 	@.venv/bin/python infra/local/postgres.py run -- cargo run --quiet -p shared --features migrations --example migrate
 
-test: .venv/.done ## Run the whole test suite on a throwaway PostgreSQL, then the journeys over HTTP
-	@.venv/bin/python infra/local/postgres.py throwaway -- cargo test --workspace --locked
-	@$(MAKE) --no-print-directory e2e
+test: .venv/.done ## Run the whole test suite on a throwaway PostgreSQL, then what goes over HTTP (P=survey: one crate's tests)
+	@.venv/bin/python infra/local/postgres.py throwaway -- cargo test $(if $(P),-p $(P),--workspace --locked)
+	@$(if $(P),,$(MAKE) --no-print-directory e2e)
 
 e2e: .venv/.done ## Run what goes over HTTP: journeys, authorization, examples of the contract, CORS, exchanges of flaskForms
 	@.venv/bin/python infra/local/run.py exec -- cargo test --locked -p e2e --features http
@@ -28,7 +28,7 @@ e2e-browser: .venv/.done .venv-browser/.done ## Read and try GET /docs in a Chro
 		CHROMIUM="$$chromium" .venv/bin/python infra/local/run.py exec -- \
 		.venv-browser/bin/python -B -m unittest discover --start-directory infra/e2e/browser; }
 
-check: fmt-check migrations-check generate-check lint-contract docs-assets-check lint deny infra-check test e2e-browser ## What CI runs: format, contract, lints, dependencies, the deployment's rules, all tests
+check: fmt-check migrations-check generate-check lint-contract docs-assets-check lint deny infra-check test contract-quick e2e-browser ## What CI runs: format, contract, lints, dependencies, the deployment's rules, all tests
 
 fmt: ## Format the code
 	cargo fmt

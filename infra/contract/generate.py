@@ -214,14 +214,14 @@ def derived(file, **sections):
 
 
 def difference(file, old, new):
-    def lines(text):  # the document stands on one line
-        return (json.dumps(json.loads(text), indent=1, ensure_ascii=False) if file.endswith(".json") else text).splitlines()
-
-    return "\n".join(difflib.unified_diff(lines(old) if old else [], lines(new), file, f"{file}, derived", n=1, lineterm=""))
+    return "\n".join(difflib.unified_diff(old.splitlines(), new.splitlines(), file, f"{file}, derived", n=1, lineterm=""))
 
 
 def main():
-    document = yaml.load((ROOT / CONTRACT).read_text(), Loader)
+    try:
+        document = yaml.load((ROOT / CONTRACT).read_text(), Loader)
+    except yaml.YAMLError as error:
+        sys.exit(f"{CONTRACT} is no YAML: {error}")
     operations = [Operation(document, path, method, item[method])
                   for path, item in document["paths"].items() for method in item if method in METHODS]
     folders = functions(operations)
@@ -231,7 +231,7 @@ def main():
                                        endpoints=endpoints(folders)),
         "ARCHITECTURE.md": derived("ARCHITECTURE.md", endpoints=table(operations)),
         "functions/docs/openapi.json":
-            json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":")) + "\n",
+            json.dumps(document, ensure_ascii=False, allow_nan=False, indent=1) + "\n",
     }
     check, failed = "--check" in sys.argv[1:], False
     for file, text in files.items():

@@ -138,7 +138,7 @@ pub async fn update(
         rules::check_type(r#type).map_err(|text| Error::invalid("type", text))?;
     }
     let new_rules = Rules::parse(r#type, reply_content).map_err(|errors| errors.inside("replyContent"))?;
-    let old_rules = Rules::parse(&old_type, old_reply_content.as_ref()).map_err(Error::internal)?;
+    let old_rules = Rules::of_stored(&old_type, old_reply_content.as_ref());
     let counts = counters::read(&row)?;
     if counts.votes() > 0 {
         if r#type != old_type || !old_rules.can_become(&new_rules) {

@@ -117,7 +117,7 @@ pub(super) fn check(
 /// The rules of the question in a row.
 pub(super) fn rules(row: &Row) -> Result<Rules> {
     let reply_content: Option<Value> = row.try_get("reply_content")?;
-    Rules::parse(row.try_get("type")?, reply_content.as_ref()).map_err(Error::internal)
+    Ok(Rules::of_stored(row.try_get("type")?, reply_content.as_ref()))
 }
 
 /// The day (UTC) on which the survey in a row was made.

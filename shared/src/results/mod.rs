@@ -95,7 +95,7 @@ pub async fn stats(db: &Db, viewer: &Viewer, survey: SurveyId) -> Result<Vec<Sta
     for row in &rows {
         let Some(id) = row.try_get("id")? else { break };
         let r#type: String = row.try_get("type")?;
-        let rules = Rules::parse(&r#type, row.try_get::<_, Option<Value>>("reply_content")?.as_ref());
+        let rules = Rules::of_stored(&r#type, row.try_get::<_, Option<Value>>("reply_content")?.as_ref());
         let counts = counters::read(row)?;
         let range = Range { least: row.try_get("least")?, greatest: row.try_get("greatest")? };
         stats.push(Stats {
@@ -104,7 +104,7 @@ pub async fn stats(db: &Db, viewer: &Viewer, survey: SurveyId) -> Result<Vec<Sta
             votes: counts.votes(),
             content: row.try_get("content")?,
             answers: row.try_get("answers")?,
-            summary: rules.map_err(Error::internal)?.summary(&counts, range),
+            summary: rules.summary(&counts, range),
         });
     }
     Ok(stats)

@@ -3,8 +3,8 @@
 //! The rules are a question's `type` and its `replyContent`. They are checked strictly when the question is saved, and decide
 //! alone what a valid answer is. A type that has no file here is the client's own (`own`).
 //!
-//! To add a type: a file with a struct that is a `QuestionType`, a line in `types!` below, and its schemas in
-//! functions/openapi.yaml.
+//! To add a type: a file with a struct that is a `QuestionType`, a line in `types!` below, its schemas in
+//! functions/openapi.yaml, and what it counts in `recount` (CONTRIBUTING.md).
 
 mod boolean;
 mod bounds;
@@ -154,6 +154,18 @@ types! {
     "date" => date::Date,
     "time" => time::Time,
     "datetime" => datetime::DateTime,
+}
+
+impl Rules {
+    /// The rules of a stored question. What was stored under a name that had no rules yet, or under rules that have become
+    /// stricter, is taken for a type of the client's own, so that it can still be read and answered.
+    #[must_use]
+    pub fn of_stored(r#type: &str, reply_content: Option<&Value>) -> Self {
+        Self::parse(r#type, reply_content).unwrap_or_else(|errors| {
+            tracing::warn!(r#type, %errors, "a stored question has no good rules");
+            Self(Box::new(own::Own))
+        })
+    }
 }
 
 impl std::fmt::Debug for Rules {

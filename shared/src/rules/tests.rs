@@ -516,3 +516,26 @@ fn days_that_the_results_leave_out_are_numbered() {
     counts.add("earlier", "", 1, Decimal::ZERO);
     assert_eq!(rules.summary(&counts, Range::default())["notShown"], 4);
 }
+
+#[test]
+fn the_contract_has_the_types_that_have_rules() {
+    let document = include_str!("../../../functions/docs/openapi.json");
+    let document: Value = serde_json::from_str(document).unwrap();
+    let schemas = &document["components"]["schemas"];
+    let types: BTreeSet<_> = super::TYPES.iter().copied().collect();
+    for name in ["NewTypedQuestion", "TypedQuestion", "TypedResult"] {
+        let mapping = schemas[name]["discriminator"]["mapping"].as_object().unwrap();
+        assert_eq!(mapping.keys().map(String::as_str).collect::<BTreeSet<_>>(), types, "{name}");
+    }
+    for name in ["OwnQuestion", "OwnResult"] {
+        let known = schemas[name]["properties"]["type"]["not"]["enum"].as_array().unwrap();
+        assert_eq!(known.iter().filter_map(Value::as_str).collect::<BTreeSet<_>>(), types, "{name}");
+    }
+}
+
+#[test]
+fn a_stored_question_without_good_rules_is_one_of_an_own_type() {
+    let rules = Rules::of_stored("nps", Some(&json!(["a", "b"])));
+    assert!(rules.check(&json!({"any": "thing"})).is_ok());
+    assert!(Rules::of_stored("nps", None).check(&json!("thing")).is_err());
+}

@@ -64,7 +64,9 @@ impl Operation {
             .keys()
             .filter(|template| fits(template))
             .min_by_key(|template| template.matches('{').count());
-        let template = template.unwrap_or_else(|| panic!("functions/openapi.yaml has no path for {path}"));
+        let template = template.unwrap_or_else(|| {
+            panic!("functions/openapi.yaml has no path for {path}, or `make generate` was not run since")
+        });
         let (siblings, method) = (&paths[template], request.method().as_str().to_lowercase());
         let pointer = format!("/paths/{}/{method}", template.replace('~', "~0").replace('/', "~1"));
         let name = format!("{} {template}", request.method());
