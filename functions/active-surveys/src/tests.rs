@@ -96,12 +96,12 @@ async fn pages_are_complete_in_order_and_without_repetition() {
     let test = TestApp::new().await;
     let ada = test.user("ada").await;
     // Every fifth one is a draft, every seventh has ended; later ones end earlier.
-    let sql = "INSERT INTO surveys
-               SELECT (jsonb_populate_record(s, jsonb_build_object(
-                   'id', '00000000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'), 'name', n, 'is_active', n % 5 > 0,
-                   'due_at', now() + (CASE WHEN n % 7 = 0 THEN -1 ELSE 500 - n END) * interval '1 day'
-               ))).*
-               FROM surveys s, generate_series(1, 250) AS n WHERE id = $1";
+    let sql = "INSERT INTO surveys (id, owner_id, name, description, is_active, due_at, visibility, public_stats,
+                                    question_count, question_bytes)
+               SELECT ('00000000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid, owner_id, n, description, n % 5 > 0,
+                      now() + (CASE WHEN n % 7 = 0 THEN -1 ELSE 500 - n END) * interval '1 day', visibility, public_stats,
+                      question_count, question_bytes
+               FROM surveys, generate_series(1, 250) AS n WHERE id = $1";
     let model = test.survey(&ada).await;
     let db = test.db().await;
     db.rows(sql, &[&model.id]).await.unwrap();

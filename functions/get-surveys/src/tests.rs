@@ -5,11 +5,11 @@ use shared::testing::{Call, TestApp, User, get};
 /// Surveys named 1 to `number`, made in that order.
 async fn surveys(test: &TestApp, owner: &User, number: i32) {
     let model = test.survey(owner).await;
-    let sql = "INSERT INTO surveys
-               SELECT (jsonb_populate_record(s, jsonb_build_object(
-                   'id', '00000000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'), 'name', n
-               ))).*
-               FROM surveys s, generate_series(1, $2) AS n WHERE id = $1";
+    let sql = "INSERT INTO surveys (id, owner_id, name, description, is_active, due_at, visibility, public_stats,
+                                    question_count, question_bytes)
+               SELECT ('00000000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid, owner_id, n, description, is_active,
+                      due_at, visibility, public_stats, question_count, question_bytes
+               FROM surveys, generate_series(1, $2) AS n WHERE id = $1";
     let db = test.db().await;
     db.rows(sql, &[&model.id, &number]).await.unwrap();
     db.rows("DELETE FROM surveys WHERE id = $1", &[&model.id]).await.unwrap();
