@@ -62,7 +62,8 @@ contract: .venv/.done .venv-schemathesis/.done clients ## Hold the running API a
 contract-quick: .venv/.done .venv-schemathesis/.done ## The same in a minute or two, without the clients: 10 requests an operation, always the same
 	@.venv/bin/python infra/local/run.py exec -- .venv-schemathesis/bin/python infra/contract/contract.py --quick
 
-# What generators of clients make of the contract is complete, and the types fit what is written against them.
+# What generators of clients make of the contract is complete, and the types fit what is written against them. TypeScript 7
+# lacks what openapi-typescript needs of it.
 clients: .venv-contract/node_modules/.done .venv-clients/.done
 	@mkdir -p target/contract && cp infra/contract/journey.* target/contract
 	@ln -sfn ../../.venv-contract/node_modules target/contract/node_modules
