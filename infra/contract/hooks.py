@@ -32,7 +32,7 @@ UNSAYABLE = [
     # the survey that it is about
     ("addQuestion", "idSurvey", "may have at most 500 questions"),
     ("orderQuestions", "order", "must have the id of every question"),
-    ("editSurvey", "responseLimit", "there are already"),
+    ("editSurvey", "responseLimit", "there are more responses already"),
 ]
 
 
