@@ -2,22 +2,23 @@
 
 use crate::{
     BoxError, Error, Request, Response, Result,
-    accounts::{Caller, Keys, Kind, Refresher, Viewer},
+    accounts::{Caller, Claim, Keys, Kind, Refresher, Viewer},
     config::{self, Config, Cors},
     db::{Db, Pool},
     error::Code,
     http::{self, access_log, cors},
     logs,
+    responses::Forms,
     values::{Secret, UserId},
 };
-use futures_util::FutureExt as _;
+use futures_util::{FutureExt as _, future::BoxFuture};
 use lambda_http::service_fn;
 use sha2::{Digest, Sha256};
 use std::{
     convert::Infallible,
     ops::Deref,
     panic::AssertUnwindSafe,
-    sync::{Arc, OnceLock},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -46,6 +47,11 @@ pub trait Service: Clone + Send + Sync + 'static {
     fn user(&self) -> Option<UserId> {
         None
     }
+
+    /// Whether nothing is claimed that wasn't proven.
+    fn is_settled(&self) -> bool {
+        true
+    }
 }
 
 /// The database and the token keys. Cheap to clone, like the others: what lives as long as the process is shared.
@@ -53,13 +59,14 @@ pub trait Service: Clone + Send + Sync + 'static {
 pub struct App {
     public: PublicApp,
     keys: Arc<Keys>,
-    user: Arc<OnceLock<UserId>>,
+    claim: Arc<Claim>,
 }
 
 /// The database, for an endpoint that has nothing to do with tokens.
 #[derive(Clone)]
 pub struct PublicApp {
     pool: Pool,
+    forms: Arc<Forms>,
     settings: Arc<Settings>,
 }
 
@@ -88,11 +95,15 @@ impl Service for App {
     }
 
     fn for_request(&self) -> Self {
-        Self { user: Arc::default(), ..self.clone() }
+        Self { claim: Arc::default(), ..self.clone() }
     }
 
     fn user(&self) -> Option<UserId> {
-        self.user.get().copied()
+        self.claim.user()
+    }
+
+    fn is_settled(&self) -> bool {
+        self.claim.is_settled()
     }
 }
 
@@ -129,34 +140,42 @@ impl App {
     /// An app with these keys.
     #[must_use]
     pub fn new(public: PublicApp, keys: Keys) -> Self {
-        Self { public, keys: Arc::new(keys), user: Arc::default() }
+        Self { public, keys: Arc::new(keys), claim: Arc::default() }
     }
 
-    /// A connection and the caller, for what needs an access token. A bad token costs no connection.
+    /// A connection and the caller, for what needs an access token. A bad token costs no connection; whether it was revoked
+    /// comes out with the first statement.
     pub async fn authenticated(&self, request: &Request) -> Result<(Db, Caller)> {
         let token = self.keys.verify(http::authorization(request), Kind::Access)?;
-        let db = self.db().await?;
-        let caller = Caller::prove(&db, token).await?;
-        let _ = self.user.set(caller.user);
+        let mut db = self.db().await?;
+        let caller = Caller::over(&mut db, token, self.claim.clone());
         Ok((db, caller))
-    }
-
-    /// A connection and whoever looks, for what anyone may see and an owner may see more of.
-    pub async fn viewer(&self, request: &Request) -> Result<(Db, Viewer)> {
-        match self.authenticated(request).await {
-            Ok((db, caller)) => Ok((db, Viewer::Caller(caller))),
-            Err(Error::Unauthenticated(code, text)) => Ok((self.db().await?, Viewer::Anyone(code, text))),
-            Err(error) => Err(error),
-        }
     }
 
     /// A connection and the bearer of a refresh token.
     pub async fn refreshing(&self, request: &Request) -> Result<(Db, Refresher)> {
         let token = self.keys.verify(http::authorization(request), Kind::Refresh)?;
-        let db = self.db().await?;
-        let refresher = Refresher::prove(&db, token).await?;
-        let _ = self.user.set(refresher.user);
+        let mut db = self.db().await?;
+        let refresher = Refresher::over(&mut db, token, self.claim.clone());
         Ok((db, refresher))
+    }
+
+    /// Look at what anyone may see and an owner may see more of. A token that is not good is as none at all, unless there turns
+    /// out to be nothing to see: then the client is told of its token.
+    pub async fn view<T>(
+        &self,
+        request: &Request,
+        look: impl for<'a> Fn(&'a mut Db, &'a Viewer) -> BoxFuture<'a, Result<T>>,
+    ) -> Result<T> {
+        let outcome = match self.authenticated(request).await {
+            Ok((mut db, caller)) => look(&mut db, &Viewer::Caller(caller)).await,
+            Err(error) => Err(error),
+        };
+        let Err(Error::Unauthenticated(code, text)) = outcome else { return outcome };
+        self.claim.give_up();
+        let viewer = Viewer::Anyone(code, text);
+        let seen = look(&mut self.db().await?, &viewer).await;
+        seen.map_err(|error| viewer.prefer_token_error(error))
     }
 
     /// The keys that sign new tokens.
@@ -170,12 +189,18 @@ impl PublicApp {
     /// An app with these settings. Nothing is connected yet.
     pub fn new(config: &Config) -> Result<Self> {
         let settings = Settings { debugging_key: config.debugging_key.clone(), cors: config.cors.clone() };
-        Ok(Self { pool: Pool::new(config)?, settings: Arc::new(settings) })
+        Ok(Self { pool: Pool::new(config)?, forms: Arc::default(), settings: Arc::new(settings) })
     }
 
     /// A connection.
     pub async fn db(&self) -> Result<Db> {
         self.pool.get().await
+    }
+
+    /// The forms that this process has read.
+    #[must_use]
+    pub fn forms(&self) -> &Forms {
+        &self.forms
     }
 
     /// A connection for whoever has the debugging key; where the stage has none, there is nothing here.
@@ -243,6 +268,7 @@ where
     let (entry, origin) = (access_log::Entry::of(&request), cors::origin(&request));
     let run = AssertUnwindSafe(async { endpoint(app.clone(), request).await }).catch_unwind();
     let outcome = match tokio::time::timeout(TIME_LIMIT, run).await {
+        Ok(Ok(Ok(_))) if !app.is_settled() => Err(Error::internal("nobody asked whether the token is good")),
         Ok(Ok(outcome)) => outcome,
         Ok(Err(panic)) => Err(Error::internal(logs::panic_text(panic.as_ref()))),
         Err(_) => Err(Error::Unavailable("the time limit was reached".into())),

@@ -120,6 +120,35 @@ impl Error {
         Self::Invalid(FieldErrors::one(parameter, text))
     }
 
+    /// Whether it was the connection that failed, and not what was sent over it: on another one the same may succeed.
+    pub(crate) fn is_of_connection(&self) -> bool {
+        self.of_database().is_some_and(|error| match error.code() {
+            None => error.is_closed(),
+            // The server, or a pooler, ends the session.
+            Some(code) => {
+                matches!(code.code().get(..3), Some("57P" | "08P" | "080")) || self.is_of_nothing_done()
+            }
+        })
+    }
+
+    /// Whether the database says that it did nothing, and might do it now: the server has become a reader, or others were
+    /// faster.
+    pub(crate) fn is_of_nothing_done(&self) -> bool {
+        let code = self.of_database().and_then(tokio_postgres::Error::code);
+        code.is_some_and(|code| {
+            [
+                SqlState::READ_ONLY_SQL_TRANSACTION,
+                SqlState::T_R_SERIALIZATION_FAILURE,
+                SqlState::T_R_DEADLOCK_DETECTED,
+            ]
+            .contains(code)
+        })
+    }
+
+    fn of_database(&self) -> Option<&tokio_postgres::Error> {
+        if let Self::Unavailable(cause) = self { cause.downcast_ref() } else { None }
+    }
+
     /// A stable word for programs, where the message is for people.
     #[must_use]
     pub fn code(&self) -> Code {

@@ -10,7 +10,7 @@ pub async fn differences(client: &mut Client) -> Result<Vec<String>> {
         client.build_transaction().isolation_level(IsolationLevel::RepeatableRead).read_only(true);
     let transaction = transaction.start().await?;
     let mut all = Vec::new();
-    for sql in [SURVEYS, QUESTIONS, RESPONSES, MEASURES, COUNTERS] {
+    for sql in [SURVEYS, QUESTIONS, SLOTS, RESPONSES, MEASURES, COUNTERS] {
         for row in transaction.query(sql, &[]).await? {
             all.push(row.try_get("difference")?);
         }
@@ -21,9 +21,12 @@ pub async fn differences(client: &mut Client) -> Result<Vec<String>> {
 const SURVEYS: &str = "
     -- recount::surveys
     WITH counted AS (
-        SELECT s.id, question_count, question_bytes, l.taken,
-               (SELECT coalesce(sum(responses), 0) FROM survey_counters WHERE survey_id = s.id) AS responses
-        FROM surveys s LEFT JOIN response_limits l ON l.survey_id = s.id
+        SELECT s.id, question_count, question_bytes,
+               (SELECT coalesce(sum(responses), 0) FROM survey_counters WHERE survey_id = s.id) AS responses,
+               (SELECT count(*) FROM survey_counters c WHERE survey_id = s.id AND chunk = 0 AND shard = 0) AS firsts,
+               (SELECT count(*) FROM survey_counters c WHERE survey_id = s.id AND shard > 0 AND EXISTS (
+                    SELECT FROM survey_counters WHERE survey_id = s.id AND max_responses IS NOT NULL)) AS beside_a_limit
+        FROM surveys s
     ), stored AS (
         SELECT s.id, (SELECT count(*) FROM questions WHERE survey_id = s.id) AS questions,
                (SELECT coalesce(sum(bytes), 0) FROM questions WHERE survey_id = s.id) AS bytes,
@@ -33,9 +36,10 @@ const SURVEYS: &str = "
     SELECT format('survey %s: %s %s, there are %s', c.id, name, counted, stored) AS difference
     FROM counted c JOIN stored s USING (id), LATERAL (VALUES
         ('responses', c.responses, s.responses),
-        ('taken', coalesce(c.taken, s.responses), s.responses),
         ('question_count', c.question_count, s.questions),
-        ('question_bytes', c.question_bytes, s.bytes)
+        ('question_bytes', c.question_bytes, s.bytes),
+        ('first rows of counters', c.firsts, 1),
+        ('rows of counters beside a limit', c.beside_a_limit, 0)
     ) AS numbers (name, counted, stored)
     WHERE counted <> stored";
 
@@ -45,14 +49,40 @@ const QUESTIONS: &str = "
     FROM (SELECT *, row_number() OVER (PARTITION BY survey_id ORDER BY position) - 1 AS expected FROM questions) AS q
     WHERE position <> expected";
 
+const SLOTS: &str = "
+    -- recount::slots
+    SELECT format('survey %s: slot %s of %s is that of %s', s.id, slot, s.slot_count, string_agg(q.id || ' ' || named.name, ', '))
+               AS difference
+    FROM surveys s JOIN questions q ON q.survey_id = s.id, LATERAL json_each_text(q.slots) AS named (name, slot)
+    GROUP BY s.id, slot
+    HAVING count(*) > 1 OR slot::integer NOT BETWEEN 0 AND s.slot_count - 1
+    UNION ALL
+    SELECT format('question %s: number %s, the last one is %s', q.id, number, last_number)
+    FROM questions q JOIN surveys s ON s.id = q.survey_id WHERE number NOT BETWEEN 1 AND last_number";
+
 const RESPONSES: &str = "
     -- recount::responses
-    SELECT format('response %s has %s answers, %s of them to other surveys', r.id, count(p.id),
-                  count(p.id) FILTER (WHERE q.survey_id <> r.survey_id)) AS difference
-    FROM responses r LEFT JOIN replies p ON p.response_id = r.id LEFT JOIN questions q ON q.id = p.question_id
+    SELECT format('response %s has %s answers, %s of them to no question, and %s bytes, not %s', r.id, count(a.key),
+                  count(a.key) FILTER (WHERE q.id IS NULL), r.bytes, coalesce(sum(octet_length(a.value::text) + 40), 0))
+               AS difference
+    FROM responses r LEFT JOIN LATERAL json_each(r.answers) AS a ON true
+    LEFT JOIN questions q ON q.survey_id = r.survey_id AND q.number::text = a.key
     GROUP BY r.id
-    HAVING r.single AND r.deleted_at IS NULL AND count(p.id) <> 1 OR r.deleted_at IS NOT NULL AND count(p.id) > 0
-        OR bool_or(q.survey_id <> r.survey_id)";
+    HAVING r.single AND r.deleted_at IS NULL AND count(a.key) <> 1
+        OR count(a.key) <> count(q.id)
+        OR r.bytes <> coalesce(sum(octet_length(a.value::text) + 40), 0)";
+
+/// Every answer there is, as `answers`, with the moment its survey was made.
+macro_rules! answers {
+    () => {
+        "answers AS (
+            SELECT q.id AS question_id, q.type, r.id AS response_id, r.single, a.value AS reply, a.value #>> '{}' AS text,
+                   (s.created_at AT TIME ZONE 'UTC')::date AS made
+            FROM responses r CROSS JOIN LATERAL json_each(r.answers) AS a
+            JOIN questions q ON q.survey_id = r.survey_id AND q.number::text = a.key JOIN surveys s ON s.id = q.survey_id
+        )"
+    };
+}
 
 /// Seconds since 1970 of a text of RFC 3339, to the microsecond. By hand: PostgreSQL knows no year 0 and no offsets of 16 hours
 /// and more. Calendars repeat every 400 years.
@@ -72,61 +102,66 @@ macro_rules! seconds {
 const MEASURES: &str = concat!(
     "
     -- recount::measures
-    SELECT format('answer %s: value %s, it is %s', p.id, value, measure) AS difference
-    FROM replies p JOIN questions q ON q.id = p.question_id, LATERAL (SELECT p.reply #>> '{}' AS text) AS t, LATERAL (
-        SELECT CASE
-            WHEN q.type IN ('number', 'scale', 'nps') THEN text::numeric
-            WHEN q.type = 'date' THEN text::date - DATE '0001-01-01' + 1
-            WHEN q.type = 'time' THEN extract(epoch FROM text::time)
-            WHEN q.type = 'datetime' THEN ",
+    WITH ",
+    answers!(),
+    ", measured AS (
+        SELECT question_id, response_id, CASE type
+            WHEN 'number' THEN text::numeric
+            WHEN 'date' THEN text::date - DATE '0001-01-01' + 1
+            WHEN 'time' THEN extract(epoch FROM text::time)
+            ELSE ",
     seconds!("text"),
     "
-        END AS measure
-    ) AS m
-    WHERE value IS DISTINCT FROM measure"
+        END AS value
+        FROM answers WHERE type IN ('number', 'date', 'time', 'datetime')
+    )
+    SELECT format('answer to %s in %s: value %s, it is %s', question_id, response_id, m.value, a.value) AS difference
+    FROM measures m FULL JOIN measured a USING (question_id, response_id)
+    WHERE m.value IS DISTINCT FROM a.value"
 );
 
 const COUNTERS: &str = concat!(
     "
     -- recount::counters
-    WITH answers AS (
-        SELECT q.id AS question_id, q.type, r.single, p.reply, p.reply #>> '{}' AS text,
-               (s.created_at AT TIME ZONE 'UTC')::date AS made,
-               CASE q.type
-                   WHEN 'date' THEN (p.reply #>> '{}')::date
-                   WHEN 'datetime' THEN DATE '1970-01-01' + floor(",
-    seconds!("p.reply #>> '{}'"),
+    WITH ",
+    answers!(),
+    ", days AS (
+        SELECT question_id, made, CASE type
+            WHEN 'date' THEN text::date
+            ELSE DATE '1970-01-01' + floor(",
+    seconds!("text"),
     " / 86400)::int
-               END AS day
-        FROM replies p JOIN responses r ON r.id = p.response_id JOIN questions q ON q.id = p.question_id
-        JOIN surveys s ON s.id = q.survey_id
+        END AS day
+        FROM answers WHERE type IN ('date', 'datetime')
     ), things AS (
-        SELECT question_id, CASE WHEN single THEN 'single' ELSE 'answers' END AS kind, '' AS part,
-               CASE type WHEN 'number' THEN text::numeric ELSE 0 END AS total
-        FROM answers
+        SELECT question_id, 'answers' AS kind, '' AS part, 1 AS n, 0::numeric AS total FROM answers
+        UNION ALL
+        SELECT question_id, 'single', '', 1, 0 FROM answers WHERE single
         UNION ALL
         SELECT question_id, 'bucket', coalesce(
                    -- Behind the first digit that is not 0, all are.
                    trim_scale((substring(digits FROM '^-?[0.]*[1-9]')
                        || translate(substring(digits FROM '^-?[0.]*[1-9](.*)$'), '123456789', '000000000'))::numeric)::text,
-                   '0'), 0
+                   '0'), 1, text::numeric
         FROM answers, LATERAL (SELECT text::numeric::text AS digits) AS d WHERE type = 'number'
         UNION ALL
-        SELECT question_id, 'value', text, 0 FROM answers WHERE type = 'boolean'
+        SELECT question_id, 'value', text, 1, 0 FROM answers WHERE type = 'boolean'
         UNION ALL
-        SELECT question_id, 'value', trim_scale(text::numeric)::text, 0 FROM answers WHERE type IN ('scale', 'nps')
+        SELECT question_id, 'value', trim_scale(text::numeric)::text, 1, 0 FROM answers WHERE type IN ('scale', 'nps')
         UNION ALL
         SELECT question_id, CASE json_typeof(item) WHEN 'object' THEN 'other' ELSE 'option' END,
-               CASE json_typeof(item) WHEN 'object' THEN '' ELSE item #>> '{}' END,
-               CASE type WHEN 'ranking' THEN rank ELSE 0 END
+               CASE json_typeof(item) WHEN 'object' THEN '' ELSE item #>> '{}' END, 1, 0
         FROM answers, LATERAL json_array_elements(
             CASE type WHEN 'single_choice' THEN json_build_array(reply) ELSE reply END
         ) WITH ORDINALITY AS items (item, rank)
         WHERE type IN ('single_choice', 'multi_choice', 'ranking')
         UNION ALL
-        SELECT question_id, 'cell', row, 0 FROM answers, LATERAL json_object_keys(reply) AS row WHERE type = 'matrix'
+        SELECT question_id, 'rank', item #>> '{}', rank, 0
+        FROM answers, LATERAL json_array_elements(CASE type WHEN 'ranking' THEN reply END) WITH ORDINALITY AS items (item, rank)
         UNION ALL
-        SELECT question_id, 'cell', row || E'\\n' || (col #>> '{}'), 0
+        SELECT question_id, 'cell', row, 1, 0 FROM answers, LATERAL json_object_keys(reply) AS row WHERE type = 'matrix'
+        UNION ALL
+        SELECT question_id, 'cell', row || E'\\n' || (col #>> '{}'), 1, 0
         FROM answers, LATERAL json_each(reply) AS cells (row, cols), LATERAL json_array_elements(
             CASE json_typeof(cols) WHEN 'array' THEN cols ELSE json_build_array(cols) END
         ) AS col
@@ -142,20 +177,29 @@ const COUNTERS: &str = concat!(
                    WHEN day BETWEEN made - 366 AND made + 3653 THEN to_char(day, 'YYYY-MM-DD')
                    WHEN day BETWEEN DATE '1900-01-01' AND DATE '2199-12-31' THEN extract(year FROM day)::text
                    ELSE ''
-               END, 0
-        FROM answers WHERE type IN ('date', 'datetime')
+               END, 1, 0
+        FROM days
         UNION ALL
-        SELECT question_id, 'hour', left(text, 2), 0 FROM answers WHERE type = 'time'
+        SELECT question_id, 'hour', left(text, 2), 1, 0 FROM answers WHERE type = 'time'
     ), stored AS (
-        SELECT question_id, kind, part, count(*) AS n, sum(total) AS total FROM things GROUP BY question_id, kind, part
+        SELECT question_id, concat_ws(' ', kind, nullif(part, '')) AS name, sum(n) AS n, sum(total) AS total
+        FROM things GROUP BY question_id, kind, part
     ), counted AS (
-        SELECT question_id, kind, part, sum(n) AS n, sum(total) AS total FROM question_counters
-        GROUP BY question_id, kind, part
+        SELECT question_id, concat_ws(' ', kind, nullif(part, '')) AS name, sum(n) AS n, sum(total) AS total
+        FROM question_counters GROUP BY question_id, kind, part
+        UNION ALL
+        SELECT q.id, name, sum(c.counts[slot::integer % 200 + 1]), 0
+        FROM questions q CROSS JOIN LATERAL json_each_text(q.slots) AS named (name, slot)
+        JOIN survey_counters c ON c.survey_id = q.survey_id AND c.chunk = slot::integer / 200
+        GROUP BY q.id, name
+        UNION ALL
+        SELECT q.id, 'single', sum(c.singles[q.number]), 0
+        FROM questions q JOIN survey_counters c ON c.survey_id = q.survey_id GROUP BY q.id
     )
-    SELECT format('question %s: %s %s %s (total %s), there are %s (%s)', question_id, kind, to_json(part),
+    SELECT format('question %s: %s %s (total %s), there are %s (%s)', question_id, to_json(name),
                   coalesce(c.n, 0), trim_scale(coalesce(c.total, 0)), coalesce(s.n, 0), trim_scale(coalesce(s.total, 0)))
                AS difference
-    FROM stored s FULL JOIN counted c USING (question_id, kind, part)
+    FROM stored s FULL JOIN counted c USING (question_id, name)
     WHERE (coalesce(c.n, 0), coalesce(c.total, 0)) <> (coalesce(s.n, 0), coalesce(s.total, 0))
-    ORDER BY question_id, kind, part"
+    ORDER BY question_id, name"
 );

@@ -12,11 +12,11 @@ use serde_json::{Value, json};
 use shared::{
     App, Error, PublicApp, Request, Response, Result,
     accounts::{Caller, Viewer, revoked_tokens, users},
-    db::Db,
+    db::{Db, step},
     error::Code,
     http,
     questions::{self, QuestionChanges},
-    responses::{self, Answers, Order},
+    responses::{self, Answers, Forms, Order},
     results,
     rules::{Definition, Definitions},
     surveys::{self, NewSurvey, SurveyChanges, Visibility},
@@ -150,16 +150,16 @@ async fn each_kind_of_failure_has_its_status_title_and_headers() {
 async fn a_terminated_connection_is_replaced_unnoticed() {
     let test = TestApp::new().await;
     for pause in [Duration::from_millis(100), Duration::from_millis(1100)] {
-        let before = pid(&test.db().await).await;
+        let before = pid(&mut test.db().await).await;
         let terminated = test.db().await.rows("SELECT pg_terminate_backend(pg_backend_pid())", &[]).await;
         assert!(matches!(terminated, Err(Error::Unavailable(_))));
         tokio::time::sleep(pause).await;
         assert_eq!(test.call_unlisted(health, get("/")).await.status, 200);
-        assert_ne!(pid(&test.db().await).await, before);
+        assert_ne!(pid(&mut test.db().await).await, before);
     }
 }
 
-async fn pid(db: &Db) -> i32 {
+async fn pid(db: &mut Db) -> i32 {
     db.row("SELECT pg_backend_pid() AS pid", &[]).await.unwrap().get("pid")
 }
 
@@ -167,7 +167,7 @@ async fn pid(db: &Db) -> i32 {
 async fn write(app: PublicApp, request: Request) -> Result<Response> {
     let name = request.uri().path().trim_start_matches('/').to_owned();
     let address = value(json!(format!("{name}@example.com")));
-    users::insert(&app.db().await?, &value(json!(name)), &address, "-").await?;
+    users::insert(&mut app.db().await?, &value(json!(name)), &address, "-").await?;
     http::ok(&json!({}))
 }
 
@@ -180,9 +180,7 @@ async fn lock(app: PublicApp, _: Request) -> Result<Response> {
 /// The same in a transaction.
 async fn begin(app: PublicApp, _: Request) -> Result<Response> {
     let mut db = app.db().await?;
-    let transaction = db.begin().await?;
-    transaction.rows("SELECT FROM users FOR UPDATE", &[]).await?;
-    transaction.commit().await?;
+    db.transaction([step("SELECT FROM users FOR UPDATE", &[])]).await?;
     http::ok(&json!({}))
 }
 
@@ -200,9 +198,9 @@ async fn a_connection_to_what_has_become_a_reader_is_thrown_away() {
             _ => test.call_unlisted(begin, get(name)).await,
         };
         let become_reader = async || {
-            let db = test.db().await;
+            let mut db = test.db().await;
             db.rows(BECOME_READER, &[]).await.unwrap();
-            pid(&db).await
+            pid(&mut db).await
         };
         let reader = become_reader().await;
         let answer = call("/bob").await;
@@ -211,27 +209,27 @@ async fn a_connection_to_what_has_become_a_reader_is_thrown_away() {
         // Whether or not the connection would have been asked if it lives anyway.
         tokio::time::sleep(Duration::from_millis(pause)).await;
         assert_eq!(call("/bob").await.status, 200, "{endpoint}");
-        assert_ne!(pid(&test.db().await).await, reader);
+        assert_ne!(pid(&mut test.db().await).await, reader);
         // A server that has changed once is watched for some time: the next one is noticed before anything is asked of it.
         let reader = become_reader().await;
         assert_eq!(call("/eve").await.status, 200, "{endpoint}");
-        let writer = pid(&test.db().await).await;
+        let writer = pid(&mut test.db().await).await;
         assert_ne!(writer, reader);
         // And a writer stays.
-        assert_eq!(pid(&test.db().await).await, writer);
+        assert_eq!(pid(&mut test.db().await).await, writer);
     }
 }
 
 #[tokio::test]
 async fn of_several_connections_all_that_lead_to_a_reader_are_thrown_away_and_no_other() {
     let test = TestApp::with(|config| config.concurrency = 4).await;
-    let connections = [test.db().await, test.db().await, test.db().await];
+    let mut connections = [test.db().await, test.db().await, test.db().await];
     let mut readers = Vec::new();
-    for db in &connections[..2] {
+    for db in &mut connections[..2] {
         db.rows(BECOME_READER, &[]).await.unwrap();
         readers.push(pid(db).await);
     }
-    let writer = pid(&connections[2]).await;
+    let writer = pid(&mut connections[2]).await;
     drop(connections);
     // Until one of them is met, nothing is known.
     let mut statuses = Vec::new();
@@ -239,9 +237,9 @@ async fn of_several_connections_all_that_lead_to_a_reader_are_thrown_away_and_no
         statuses.push(test.call_unlisted(write, get(name)).await.status);
     }
     assert_eq!(statuses, [503, 200, 200]);
-    let all = [test.db().await, test.db().await, test.db().await, test.db().await];
+    let mut all = [test.db().await, test.db().await, test.db().await, test.db().await];
     let mut pids = Vec::new();
-    for db in &all {
+    for db in &mut all {
         pids.push(pid(db).await);
     }
     assert!(pids.contains(&writer) && !readers.iter().any(|reader| pids.contains(reader)), "{pids:?}");
@@ -285,7 +283,7 @@ fn value<T: for<'de> Deserialize<'de>>(json: Value) -> T {
 }
 
 /// Adding users and finding them.
-async fn accounts(db: &Db) -> Result<Value> {
+async fn accounts(db: &mut Db) -> Result<Value> {
     let (name, address) = (value(json!("Żółw")), value(json!("zolw@example.com")));
     let user = users::insert(db, &name, &address, "-").await?;
     let taken = users::insert(db, &name, &address, "-").await.unwrap_err().to_string();
@@ -300,10 +298,10 @@ async fn accounts(db: &Db) -> Result<Value> {
 }
 
 /// Single answers to a question of an own type and to a number, and what is said of two that are refused.
-async fn singles(db: &Db, own: QuestionId, number: QuestionId) -> Result<(Code, String)> {
-    let insert = async |question, answer| {
+async fn singles(db: &mut Db, forms: &Forms, own: QuestionId, number: QuestionId) -> Result<(Code, String)> {
+    let mut insert = async |question, answer| {
         let answer = value(serde_json::from_str(answer).unwrap());
-        responses::insert_single(db, question, &answer).await
+        responses::insert_single(db, forms, question, &answer).await
     };
     for answer in ["null", "1.50", r#"{"a": ["ż"]}"#] {
         insert(own, answer).await?;
@@ -317,7 +315,7 @@ async fn singles(db: &Db, own: QuestionId, number: QuestionId) -> Result<(Code, 
 /// A bit of everything that has SQL, by the user whose token it is; answers with all that was read.
 async fn journey(app: App, request: Request) -> Result<Response> {
     let (mut db, caller) = app.authenticated(&request).await?;
-    let accounts = accounts(&db).await?;
+    let accounts = accounts(&mut db).await?;
     let survey = NewSurvey {
         name: value(json!("pets")),
         description: "About\npets".to_owned(),
@@ -333,37 +331,41 @@ async fn journey(app: App, request: Request) -> Result<Response> {
         ]))
         .0,
     };
-    let survey = surveys::insert(&db, &caller, &survey).await?;
+    let survey = surveys::insert(&mut db, &caller, &survey).await?;
     let rules = Some(serde_json::from_str(r#"{"max": 1.50}"#).unwrap());
     let question = Definition::new(value(json!("Really?")), value(json!("number")), None, rules).unwrap();
-    let question = questions::insert(&db, &caller, survey, &question).await?;
+    let question = questions::insert(&mut db, &caller, survey, &question).await?;
     let viewer = Viewer::Caller(caller);
     let Viewer::Caller(caller) = &viewer else { panic!("a caller is one") };
-    let (listed, version) = questions::list(&db, &viewer, survey).await?;
+    let (listed, version) = questions::list(&mut db, &viewer, survey).await?;
     let listed = json!(listed);
     let ids: Vec<QuestionId> = listed.as_array().unwrap().iter().map(|q| value(q["id"].clone())).collect();
 
-    let (rejected, unknown) = singles(&db, ids[0], question).await?;
+    let (rejected, unknown) = singles(&mut db, app.forms(), ids[0], question).await?;
     let (first, second) = (ResponseId::new(), ResponseId::new());
     let answers: Answers = value(json!({ids[1].to_string(): "because", question.to_string(): -0.5}));
-    let new = responses::submit(&db, survey, first, &answers).await?.replayed;
-    let replayed = responses::submit(&db, survey, first, &answers).await?.replayed;
-    responses::submit(&db, survey, second, &answers).await?;
-    responses::delete(&db, caller, survey, second).await?;
-    let deleted_response = responses::submit(&db, survey, second, &answers).await.unwrap_err().code();
+    let new = responses::submit(&mut db, app.forms(), survey, first, &answers).await?.replayed;
+    let replayed = responses::submit(&mut db, app.forms(), survey, first, &answers).await?.replayed;
+    responses::submit(&mut db, app.forms(), survey, second, &answers).await?;
+    responses::delete(&mut db, caller, survey, second).await?;
+    let deleted_response =
+        responses::submit(&mut db, app.forms(), survey, second, &answers).await.unwrap_err().code();
     let bad = value(json!({question.to_string(): "x"}));
-    let bad = responses::submit(&db, survey, ResponseId::new(), &bad).await.unwrap_err().to_string();
-    let exported = export(&db, caller, survey).await?;
-    let one = shown(&json!(responses::find(&db, caller, survey, first).await?));
-    let none = responses::find(&db, caller, survey, second).await.unwrap_err().to_string();
+    let bad = responses::submit(&mut db, app.forms(), survey, ResponseId::new(), &bad)
+        .await
+        .unwrap_err()
+        .to_string();
+    let exported = export(&mut db, caller, survey).await?;
+    let one = shown(&json!(responses::find(&mut db, caller, survey, first).await?));
+    let none = responses::find(&mut db, caller, survey, second).await.unwrap_err().to_string();
 
-    let owned = surveys::list_owned(&db, caller, Window::default()).await?;
-    let open = surveys::list_open(&db, Window::default()).await?;
-    let found = surveys::find(&db, &viewer, survey).await?;
-    let stats = results::stats(&db, &viewer, survey).await?;
+    let owned = surveys::list_owned(&mut db, caller, Window::default()).await?;
+    let open = surveys::list_open(&mut db, Window::default()).await?;
+    let found = surveys::find(&mut db, &viewer, survey).await?;
+    let stats = results::stats(&mut db, &viewer, survey, true).await?.0;
     let copy = surveys::duplicate(&mut db, caller, survey, None).await?;
-    let copied = surveys::find(&db, &viewer, copy).await?;
-    let copied_questions = questions::list(&db, &viewer, copy).await?.0;
+    let copied = surveys::find(&mut db, &viewer, copy).await?;
+    let copied_questions = questions::list(&mut db, &viewer, copy).await?.0;
     let mut edits = vec![version];
     let order = [ids[2], ids[0], ids[1]];
     edits.push(questions::order(&mut db, caller, survey, &order, Some(version)).await?);
@@ -388,18 +390,18 @@ async fn journey(app: App, request: Request) -> Result<Response> {
     };
     surveys::update(&mut db, caller, survey, &changes, Some(after_delete)).await?;
     let stale = surveys::update(&mut db, caller, survey, &changes, Some(version)).await.unwrap_err().code();
-    let edited = surveys::find(&db, &viewer, survey).await?;
+    let edited = surveys::find(&mut db, &viewer, survey).await?;
     edits.push(edited.version);
     surveys::update(&mut db, caller, survey, &changes, None).await?;
-    edits.push(surveys::find(&db, &viewer, survey).await?.version);
-    let edited_questions = questions::list(&db, &viewer, survey).await?.0;
+    edits.push(surveys::find(&mut db, &viewer, survey).await?.version);
+    let edited_questions = questions::list(&mut db, &viewer, survey).await?.0;
     let gone = surveys::delete(&mut db, caller, survey, None).await?;
 
-    let users = users::list(&db, Window::default()).await?;
-    revoked_tokens::insert(&db, caller).await?;
-    let expired = revoked_tokens::delete_expired(&db).await?;
+    let users = users::list(&mut db, Window::default()).await?;
+    revoked_tokens::insert(&mut db, caller).await?;
+    let expired = revoked_tokens::delete_expired(&mut db).await?;
     let statements = db.row("SELECT count(*) AS number FROM pg_prepared_statements", &[]).await?;
-    let deleted = users::delete_all(&db).await?;
+    let deleted = users::delete_all(&mut db).await?;
     http::ok(&json!({
         "answers": {
             "accounts": accounts, "listed": listed, "rejected": rejected, "unknown": unknown, "new": new, "replayed": replayed,
@@ -421,7 +423,7 @@ fn shown(response: &Value) -> Value {
 
 /// What was answered in each of the two orders, without the ids. A page doesn't reach beyond the oldest transaction that is
 /// running, and those of other tests count.
-async fn export(db: &Db, owner: &Caller, survey: SurveyId) -> Result<Value> {
+async fn export(db: &mut Db, owner: &Caller, survey: SurveyId) -> Result<Value> {
     let mut all = Vec::new();
     for order in [Order::Ascending, Order::Descending] {
         let page = loop {

@@ -11,6 +11,7 @@ use shared::{
     App, Error, PublicApp, Request, Response, Result,
     accounts::{Bearer, Keys, Kind, Viewer, revoked_tokens},
     config::JwtSecret,
+    db::Db,
     http, surveys,
     testing::{self, Call, SECRET, TestApp, User, get, post},
     values::{
@@ -31,7 +32,7 @@ fn given(value: Value) -> Given {
 
 /// Writes for whoever has an access token.
 async fn write(app: App, request: Request) -> Result<Response> {
-    let (db, caller) = app.authenticated(&request).await?;
+    let (mut db, caller) = app.authenticated(&request).await?;
     let survey = surveys::NewSurvey {
         name: surveys::Name::deserialize(given(json!("pets"))).unwrap(),
         description: String::new(),
@@ -43,40 +44,46 @@ async fn write(app: App, request: Request) -> Result<Response> {
         response_limit: None,
         questions: Vec::new(),
     };
-    surveys::insert(&db, &caller, &survey).await?;
+    surveys::insert(&mut db, &caller, &survey).await?;
     whose(&caller)
 }
 
 /// Writes for whoever has a refresh token.
 async fn revoke(app: App, request: Request) -> Result<Response> {
-    let (db, refresher) = app.refreshing(&request).await?;
-    revoked_tokens::insert(&db, &refresher).await?;
+    let (mut db, refresher) = app.refreshing(&request).await?;
+    revoked_tokens::insert(&mut db, &refresher).await?;
     whose(&refresher)
 }
 
-/// Who reads, or why that is not known.
-async fn recognize(app: App, request: Request) -> Result<Response> {
-    let (_, viewer) = app.viewer(&request).await?;
-    http::ok(&match &viewer {
-        Viewer::Caller(caller) => json!({ "caller": caller.username }),
+/// Reads something, and says who it is that reads, or why that is not known.
+async fn look(db: &mut Db, viewer: &Viewer, outcome: impl Fn() -> Result<()>) -> Result<Value> {
+    db.rows("SELECT 1 AS one", &[]).await?;
+    outcome()?;
+    Ok(match viewer {
+        Viewer::Caller(caller) => json!({ "caller": caller.username() }),
         Viewer::Anyone(code, text) => json!({ "code": code, "message": text }),
     })
 }
 
+/// Who reads, or why that is not known.
+async fn recognize(app: App, request: Request) -> Result<Response> {
+    http::ok(&app.view(&request, |db, viewer| Box::pin(look(db, viewer, || Ok(())))).await?)
+}
+
 /// Finds nothing, whoever reads.
 async fn find_nothing(app: App, request: Request) -> Result<Response> {
-    let (_, viewer) = app.viewer(&request).await?;
-    Err(viewer.prefer_token_error(Error::NotFound("There is nothing here".into())))
+    let nothing = || Err(Error::NotFound("There is nothing here".into()));
+    http::ok(&app.view(&request, |db, viewer| Box::pin(look(db, viewer, nothing))).await?)
 }
 
 /// Finds what nobody may read.
 async fn find_forbidden(app: App, request: Request) -> Result<Response> {
-    let (_, viewer) = app.viewer(&request).await?;
-    Err(viewer.prefer_token_error(Error::Forbidden("no".to_owned())))
+    let forbidden = || Err(Error::Forbidden("no".to_owned()));
+    http::ok(&app.view(&request, |db, viewer| Box::pin(look(db, viewer, forbidden))).await?)
 }
 
 fn whose(bearer: &Bearer) -> Result<Response> {
-    http::ok(&json!({"id": bearer.user, "username": bearer.username}))
+    http::ok(&json!({"id": bearer.user, "username": bearer.username()}))
 }
 
 /// The claims of a good token.

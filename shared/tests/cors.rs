@@ -22,7 +22,7 @@ async fn fine(_: PublicApp, _: Request) -> Result<Response> {
 }
 
 async fn refuses(app: App, request: Request) -> Result<Response> {
-    app.authenticated(&request).await?;
+    app.authenticated(&request).await?.0.prove().await?;
     http::ok(&json!({}))
 }
 

@@ -60,19 +60,21 @@ fn change<T>(json: Option<&Value>, read: impl Fn(&Value) -> T) -> Change<T> {
 
 async fn submit(app: App, survey: Uuid, id: Uuid, answers: Value) -> Outcome {
     let answers: Answers = value(&answers);
-    let db = app.db().await.unwrap();
-    let receipt = responses::submit(&db, SurveyId(survey), ResponseId(id), &answers).await;
+    let mut db = app.db().await.unwrap();
+    let receipt = responses::submit(&mut db, app.forms(), SurveyId(survey), ResponseId(id), &answers).await;
     outcome(receipt, |receipt| if receipt.replayed { "replayed" } else { "stored" })
 }
 
 async fn single(app: App, question: Uuid, answer: Value) -> Outcome {
-    let db = app.db().await.unwrap();
-    outcome(responses::insert_single(&db, QuestionId(question), &AnswerValue(answer)).await, |_| "stored")
+    let mut db = app.db().await.unwrap();
+    let stored =
+        responses::insert_single(&mut db, app.forms(), QuestionId(question), &AnswerValue(answer)).await;
+    outcome(stored, |_| "stored")
 }
 
 async fn delete(app: App, owner: &Caller, survey: Uuid, id: Uuid) -> Outcome {
-    let db = app.db().await.unwrap();
-    outcome(responses::delete(&db, owner, SurveyId(survey), ResponseId(id)).await, |()| "done")
+    let mut db = app.db().await.unwrap();
+    outcome(responses::delete(&mut db, owner, SurveyId(survey), ResponseId(id)).await, |()| "done")
 }
 
 async fn edit_question(app: App, owner: &Caller, question: Uuid, definition: Value) -> Outcome {
@@ -98,8 +100,8 @@ async fn add_question(app: App, owner: &Caller, survey: Uuid, definition: &Value
         definition.get("required").map(|json| Flag(json.as_bool().unwrap())),
         definition.get("replyContent").cloned(),
     );
-    let db = app.db().await.unwrap();
-    let added = questions::insert(&db, owner, SurveyId(survey), &question.unwrap()).await;
+    let mut db = app.db().await.unwrap();
+    let added = questions::insert(&mut db, owner, SurveyId(survey), &question.unwrap()).await;
     let mut id = None;
     outcome(added, |new| {
         id = Some(new.0);
@@ -120,7 +122,7 @@ async fn edit_survey(app: App, owner: &Caller, survey: Uuid, changes: Value) -> 
         response_limit: change(changes.get("responseLimit"), value),
     };
     let mut db = app.db().await.unwrap();
-    outcome(surveys::update(&mut db, owner, SurveyId(survey), &changes, None).await, |()| "done")
+    outcome(surveys::update(&mut db, owner, SurveyId(survey), &changes, None).await, |_| "done")
 }
 
 /// How often each outcome came, of calls that ran at once.
@@ -143,7 +145,7 @@ async fn whole(test: &TestApp, survey: Uuid) -> (i64, i64, Option<i64>) {
 
 /// Every stored reply keeps the rules that its question has now.
 async fn assert_valid(test: &TestApp) {
-    let sql = "SELECT type, reply_content, reply FROM replies p JOIN questions q ON q.id = p.question_id";
+    let sql = "SELECT type, reply_content, reply FROM answers p JOIN questions q ON q.id = p.question_id";
     for row in test.db().await.rows(sql, &[]).await.unwrap() {
         let (r#type, definition): (String, Option<Value>) = (row.get("type"), row.get("reply_content"));
         let (rules, reply): (_, Value) =
@@ -163,7 +165,7 @@ async fn of_sixty_at_once_a_limit_of_25_lets_25_in() {
     let outcomes = tallied(calls.collect()).await;
     assert_eq!(outcomes, BTreeMap::from([("limit_reached", 35), ("stored", 25)]));
     assert_eq!(whole(&test, survey.id).await, (25, 25, Some(25)));
-    assert_eq!(test.count("replies").await, 25);
+    assert_eq!(test.count("answers").await, 25);
     test.assert_counted().await;
 }
 
@@ -197,7 +199,7 @@ async fn of_different_responses_with_one_id_at_once_one_is_stored() {
     });
     let outcomes = tallied(calls.collect()).await;
     assert_eq!(outcomes, BTreeMap::from([("id_conflict", 19), ("stored", 1)]));
-    assert_eq!((test.count("responses").await, test.count("replies").await), (1, 1));
+    assert_eq!((test.count("responses").await, test.count("answers").await), (1, 1));
     test.assert_counted().await;
 }
 
@@ -207,18 +209,18 @@ async fn raw(test: &TestApp, survey: &TestSurvey) -> Value {
     let sql = "
         SELECT json_build_object(
             'single', (SELECT json_object_agg(value, n) FROM (
-                SELECT reply #>> '{}' AS value, count(*) AS n FROM replies WHERE question_id = $1 GROUP BY 1
+                SELECT reply #>> '{}' AS value, count(*) AS n FROM answers WHERE question_id = $1 GROUP BY 1
             ) AS of_option),
             'multi', (SELECT json_object_agg(value, n) FROM (
                 SELECT chosen AS value, count(*) AS n
-                FROM replies, json_array_elements_text(reply) AS chosen WHERE question_id = $2 GROUP BY 1
+                FROM answers, json_array_elements_text(reply) AS chosen WHERE question_id = $2 GROUP BY 1
             ) AS of_option),
-            'multi_votes', (SELECT count(*) FROM replies WHERE question_id = $2),
+            'multi_votes', (SELECT count(*) FROM answers WHERE question_id = $2),
             'scale', (SELECT json_object_agg(value, n) FROM (
-                SELECT (reply::text)::numeric::int AS value, count(*) AS n FROM replies WHERE question_id = $3 GROUP BY 1
+                SELECT (reply::text)::numeric::int AS value, count(*) AS n FROM answers WHERE question_id = $3 GROUP BY 1
             ) AS of_step),
             'number', (SELECT json_build_array(count(*), sum(n)::text, min(n)::text, max(n)::text) FROM (
-                SELECT trim_scale((reply::text)::numeric) AS n FROM replies WHERE question_id = $4
+                SELECT trim_scale((reply::text)::numeric) AS n FROM answers WHERE question_id = $4
             ) AS numbers)
         ) AS raw";
     test.db().await.row(sql, &[&single, &multi, &scale, &number]).await.unwrap().get("raw")
@@ -226,8 +228,8 @@ async fn raw(test: &TestApp, survey: &TestSurvey) -> Value {
 
 /// The same as the results say it.
 async fn shown(test: &TestApp, survey: &TestSurvey, owner: Caller) -> Value {
-    let stats = results::stats(&test.db().await, &Viewer::Caller(owner), SurveyId(survey.id)).await.unwrap();
-    let stats = serde_json::to_value(stats).unwrap();
+    let stats = results::stats(&mut test.db().await, &Viewer::Caller(owner), SurveyId(survey.id), true).await;
+    let stats = serde_json::to_value(stats.unwrap().0).unwrap();
     let counts = |question: usize, list: &str| -> Map<String, Value> {
         let entries = stats[question]["summary"][list].as_array().unwrap().iter();
         let name = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
@@ -311,12 +313,13 @@ async fn a_hot_survey_is_counted_exactly_while_responses_come_and_go() {
     let stored: usize = join_all(calls).await.into_iter().map(Result::unwrap).sum();
     assert_eq!(stored, 120);
     assert_eq!(whole(&test, survey.id).await, (120, 120, None));
-    assert_eq!(test.count("replies").await, (120 + 60) * 6);
+    assert_eq!(test.count("answers").await, (120 + 60) * 6);
     test.assert_counted().await;
     assert_valid(&test).await;
     assert_eq!(shown(&test, &survey, test.caller(&ada).await).await, raw(&test, &survey).await);
     let survey =
-        surveys::find(&test.db().await, &Viewer::Caller(test.caller(&ada).await), SurveyId(survey.id)).await;
+        surveys::find(&mut test.db().await, &Viewer::Caller(test.caller(&ada).await), SurveyId(survey.id))
+            .await;
     assert_eq!(serde_json::to_value(survey.unwrap()).unwrap()["subCount"], 120 + 60);
 }
 
@@ -745,7 +748,7 @@ impl World<'_> {
 /// end to others than the options.
 async fn assert_sound(test: &TestApp) {
     use FaultCode::{RetiredOption, TooFew, TooLarge, TooMany, TooSmall};
-    let sql = "SELECT type, reply_content, reply FROM replies p JOIN questions q ON q.id = p.question_id";
+    let sql = "SELECT type, reply_content, reply FROM answers p JOIN questions q ON q.id = p.question_id";
     for row in test.db().await.rows(sql, &[]).await.unwrap() {
         let (r#type, definition): (String, Option<Value>) = (row.get("type"), row.get("reply_content"));
         let rules = Rules::parse(&r#type, definition.as_ref()).unwrap();

@@ -64,17 +64,17 @@ async fn do_it(app: App, request: Request) -> Result<Response> {
     let body: Value = serde_json::from_slice(request.body()).unwrap();
     let id = |value: &Value| value.as_str().unwrap().parse().unwrap();
     if let Some(delete) = body.get("delete") {
-        let (db, caller) = app.authenticated(&request).await?;
+        let (mut db, caller) = app.authenticated(&request).await?;
         let (survey, response) = (SurveyId(id(&delete[0])), ResponseId(id(&delete[1])));
-        responses::delete(&db, &caller, survey, response).await?;
+        responses::delete(&mut db, &caller, survey, response).await?;
     } else if let Some(reply) = body.get("reply") {
         let reply = (QuestionId(id(&reply[0])), AnswerValue(reply[1].clone()));
-        responses::insert_single(&app.db().await?, reply.0, &reply.1).await?;
+        responses::insert_single(&mut app.db().await?, app.forms(), reply.0, &reply.1).await?;
     } else {
         let answers = Given { value: body["submit"][1].clone(), reading: Reading::Strict };
         let answers = Answers::deserialize(answers).unwrap();
         let survey = SurveyId(id(&body["submit"][0]));
-        responses::submit(&app.db().await?, survey, ResponseId::new(), &answers).await?;
+        responses::submit(&mut app.db().await?, app.forms(), survey, ResponseId::new(), &answers).await?;
     }
     http::ok(&json!({}))
 }
@@ -91,7 +91,7 @@ async fn what_gives_up_after_a_storm_of_edits_is_a_503_and_nobody_is_woken() {
         json!({"delete": [survey.id, response]}),
     ];
     // As if an edit came between each check and what depends on it.
-    let db = test.db().await;
+    let mut db = test.db().await;
     for sql in [
         "CREATE OR REPLACE FUNCTION is_open(survey surveys) RETURNS boolean LANGUAGE sql STABLE RETURN false",
         "CREATE FUNCTION pass_over() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'",
@@ -111,10 +111,10 @@ async fn what_gives_up_after_a_storm_of_edits_is_a_503_and_nobody_is_woken() {
         );
         assert_eq!((&line["status"], &line["code"]), (&json!(503), &json!("unavailable")));
     }
-    assert_eq!((test.count("responses").await, test.count("replies").await), (1, 1));
+    assert_eq!((test.count("responses").await, test.count("answers").await), (1, 1));
     test.assert_counted().await;
     // When there is peace again, all of them work.
-    let db = test.db().await;
+    let mut db = test.db().await;
     db.rows(
         "CREATE OR REPLACE FUNCTION is_open(survey surveys) RETURNS boolean LANGUAGE sql STABLE RETURN true",
         &[],
@@ -176,7 +176,7 @@ async fn a_line_says_what_came_of_a_request_and_only_a_fault_of_ours_is_an_error
 #[tokio::test]
 async fn a_line_names_the_caller_once_that_is_proven() {
     async fn whoever(app: App, request: Request) -> Result<Response> {
-        app.authenticated(&request).await?;
+        app.authenticated(&request).await?.0.prove().await?;
         http::ok(&json!({}))
     }
     let test = TestApp::new().await;

@@ -194,7 +194,7 @@ async fn far_days_become_years_and_nothing_else_changes() {
     // So the results say, and what is answered from now on is added to them.
     test.reply(id(10), json!("1987-01-01")).await;
     let viewer = Viewer::Caller(test.caller(&ada(&test)).await);
-    let stats = json!(results::stats(&test.db().await, &viewer, SurveyId(id(10))).await.unwrap());
+    let stats = json!(results::stats(&mut test.db().await, &viewer, SurveyId(id(10)), true).await.unwrap().0);
     let summary = &stats[0]["summary"];
     assert_eq!(
         (&summary["earlier"], &summary["later"], &summary["notShown"]),
@@ -225,7 +225,7 @@ async fn what_was_open_stays_visible_and_a_draft_is_a_draft() {
     assert_eq!(recount::differences(&mut session).await.unwrap(), Vec::<String>::new());
     let viewer = Viewer::Caller(test.caller(&ada(&test)).await);
     for (number, (name, .., state)) in (10..).zip(SURVEYS) {
-        let survey = json!(surveys::find(&test.db().await, &viewer, SurveyId(id(number))).await.unwrap());
+        let survey = json!(surveys::find(&mut test.db().await, &viewer, SurveyId(id(number))).await.unwrap());
         assert_eq!((&survey["name"], &survey["state"]), (&json!(name), &json!(state)));
         assert_eq!(survey["updatedAt"], survey["createdAt"], "{name}");
         assert_eq!(survey["version"], 1, "{name}");

@@ -146,7 +146,7 @@ fn parsed(json: &str) -> Value {
 
 async fn delete(test: &TestApp, owner: &User, survey: Uuid, response: Uuid) {
     let owner = test.caller(owner).await;
-    responses::delete(&test.db().await, &owner, SurveyId(survey), ResponseId(response)).await.unwrap();
+    responses::delete(&mut test.db().await, &owner, SurveyId(survey), ResponseId(response)).await.unwrap();
 }
 
 /// All answers above, in whole responses and sent alone, and some of both deleted again.
@@ -215,7 +215,7 @@ async fn it_still_agrees_when_all_is_deleted() {
     test.assert_counted().await;
     // Of a shard more may have been taken away than was added.
     let sums = "(SELECT FROM question_counters GROUP BY question_id, kind, part HAVING sum(n) <> 0 OR sum(total) <> 0) AS sums";
-    assert_eq!((test.count("replies").await, test.count(sums).await), (0, 0));
+    assert_eq!((test.count("answers").await, test.count(sums).await), (0, 0));
     assert_eq!(test.count("responses").await, test.count("responses WHERE deleted_at IS NOT NULL").await);
 }
 
@@ -286,7 +286,7 @@ fn other_faults(survey: &TestSurvey, other: &TestSurvey) -> Vec<Fault> {
     let (id, question) = (survey.id, survey.question);
     let number = survey.questions[2];
     let number = |what: &str| {
-        format!("(SELECT id FROM replies WHERE question_id = '{number}' AND {what} ORDER BY id LIMIT 1)")
+        format!("(SELECT id FROM answers WHERE question_id = '{number}' AND {what} ORDER BY id LIMIT 1)")
     };
     let set = |table: &str, id: &str, column: &str, value: &str| {
         format!("UPDATE {table} SET {column} = {value} WHERE {id}")
@@ -388,7 +388,7 @@ async fn it_finds_every_wrong_counter() {
     answer(&test, &ada, &survey).await;
     test.assert_counted().await;
     let mut session = db::session(&test.config(), None).await.unwrap();
-    let sql = "CREATE TABLE truth AS SELECT id FROM replies WHERE reply::text = 'true'";
+    let sql = "CREATE TABLE truth AS SELECT id FROM answers WHERE reply::text = 'true'";
     session.batch_execute(sql).await.unwrap();
     let mut lines = BTreeSet::new();
     for (wrong, right, line) in wrong_counters(&survey).into_iter().chain(other_faults(&survey, &other)) {
@@ -442,10 +442,17 @@ fn it_agrees_with_what_was_counted_of_any_numbers_days_and_moments() {
     };
     let outcome = TestRunner::new(config).run(&vec(anything(), 40), |answers| {
         runtime.block_on(async {
-            let db = test.db().await;
+            let mut db = test.db().await;
             for (question, answer) in answers {
                 let question = shared::values::QuestionId(survey.questions[question]);
-                match responses::insert_single(&db, question, &responses::AnswerValue(answer)).await {
+                match responses::insert_single(
+                    &mut db,
+                    test.app.forms(),
+                    question,
+                    &responses::AnswerValue(answer),
+                )
+                .await
+                {
                     Ok(_) | Err(shared::Error::Rejected(_)) => {}
                     Err(error) => panic!("{error:?}"),
                 }

@@ -131,7 +131,8 @@ async fn page(
     after: Option<Position>,
 ) -> (Vec<Uuid>, Option<Position>) {
     let limit = Limit::deserialize(Given { value: json!(7), reading: Reading::Strict }).unwrap();
-    let page = responses::page(&test.db().await, owner, SurveyId(survey), order, limit, after).await.unwrap();
+    let page =
+        responses::page(&mut test.db().await, owner, SurveyId(survey), order, limit, after).await.unwrap();
     (page.responses.iter().map(|response| response.id.0).collect(), page.next)
 }
 
@@ -168,9 +169,15 @@ async fn store(test: &TestApp, survey: &TestSurvey, number: usize) -> Vec<Uuid> 
                     (Uuid::from_u128(Uuid::now_v7().as_u128().reverse_bits()), survey.answers([json!(n)]));
                 let answers =
                     Answers::deserialize(Given { value: answers, reading: Reading::Strict }).unwrap();
-                responses::submit(&test.db().await, SurveyId(survey.id), ResponseId(id), &answers)
-                    .await
-                    .unwrap();
+                responses::submit(
+                    &mut test.db().await,
+                    test.app.forms(),
+                    SurveyId(survey.id),
+                    ResponseId(id),
+                    &answers,
+                )
+                .await
+                .unwrap();
                 id
             }
         });
@@ -191,7 +198,9 @@ async fn after_a_restore_elsewhere_every_response_is_read_once_and_in_order() {
     let mut all = store(&before, &survey, 20).await;
     let deleted = all.remove(4);
     let owner = before.caller(&ada).await;
-    responses::delete(&before.db().await, &owner, SurveyId(survey.id), ResponseId(deleted)).await.unwrap();
+    responses::delete(&mut before.db().await, &owner, SurveyId(survey.id), ResponseId(deleted))
+        .await
+        .unwrap();
     // Numbers that a fresh cluster is far from.
     transactions(&before.config(), 20_000).await;
     all.extend(store(&before, &survey, 15).await);

@@ -12,7 +12,10 @@ use shared::{
 
 async fn stats(test: &TestApp, owner: &User, survey: Uuid) -> Value {
     let owner = Viewer::Caller(test.caller(owner).await);
-    serde_json::to_value(results::stats(&test.db().await, &owner, SurveyId(survey)).await.unwrap()).unwrap()
+    serde_json::to_value(
+        results::stats(&mut test.db().await, &owner, SurveyId(survey), true).await.unwrap().0,
+    )
+    .unwrap()
 }
 
 /// The summary of the only question of a survey, after these replies to it.
@@ -37,7 +40,7 @@ async fn summary(r#type: &str, definition: Value, replies: &[Value]) -> Value {
 
 async fn delete(test: &TestApp, owner: &User, survey: Uuid, response: Uuid) {
     let owner = test.caller(owner).await;
-    responses::delete(&test.db().await, &owner, SurveyId(survey), ResponseId(response)).await.unwrap();
+    responses::delete(&mut test.db().await, &owner, SurveyId(survey), ResponseId(response)).await.unwrap();
 }
 
 /// A number as it is written.
@@ -363,7 +366,7 @@ async fn what_was_answered_on_a_wider_scale_is_still_shown() {
     let ada = test.user("ada").await;
     let survey = test.survey(&ada).questions(json!([{"type": "scale", "replyContent": {"max": 9}}])).await;
     test.response(survey.id, survey.answers([json!(8)])).await;
-    let db = test.db().await;
+    let mut db = test.db().await;
     db.rows("UPDATE questions SET reply_content = '{\"min\": 2, \"max\": 3}'", &[]).await.unwrap();
     drop(db);
     let summary = &stats(&test, &ada, survey.id).await[0]["summary"];

@@ -94,7 +94,7 @@ fn rules_are_an_object() {
 fn a_type_of_the_clients_own_has_any_definition_and_any_reply() {
     for r#type in ["text", "Number", "SHORT_TEXT", "single", "", "short_text "] {
         for json in [json!(null), json!([[]]), json!({"options": 7}), json!("x")] {
-            assert_eq!(rules(r#type, &json).check(&json), Ok(None));
+            assert_eq!(rules(r#type, &json).check(&json), Ok(()));
         }
         assert!(rules(r#type, &json!(7)).is_blank(&json!(null)));
         assert!(!rules(r#type, &json!(7)).is_blank(&json!("")));
@@ -158,7 +158,7 @@ fn a_text_is_within_its_lengths() {
     assert_message("short_text", &json!({"maxLength": 2}), r#""abc""#, "may have at most 2 characters");
     for (r#type, usual) in [("short_text", 255), ("long_text", 5000)] {
         let rules = rules(r#type, &json!({}));
-        assert_eq!(rules.check(&json!("x".repeat(usual))), Ok(None));
+        assert_eq!(rules.check(&json!("x".repeat(usual))), Ok(()));
         assert_eq!(codes(&rules.check(&json!("x".repeat(usual + 1))).unwrap_err()), ["too_long"]);
     }
 }
@@ -702,7 +702,7 @@ fn what_is_empty_is_no_reply() {
 
 /// What is counted, with nothing but the number that it adds to.
 fn counted(r#type: &str, definition: &Value, reply: &str) -> Vec<(&'static str, String, String)> {
-    let tallies = rules(r#type, definition).tallies(&parsed(reply), false, made());
+    let tallies = rules(r#type, definition).tallies(&parsed(reply), made());
     tallies.into_iter().map(|t| (t.kind, t.part, t.total.to_string())).collect()
 }
 
@@ -749,7 +749,7 @@ fn each_type_is_counted_by_what_it_offers() {
 
 #[test]
 fn a_single_reply_is_counted_as_one() {
-    let tallies = rules("number", &json!({})).tallies(&parsed("0.1"), true, made());
+    let tallies = rules("number", &json!({})).tallies(&parsed("0.1"), made());
     let kinds: Vec<_> = tallies.iter().map(|tally| (tally.kind, tally.total.to_string())).collect();
     assert_eq!(kinds, [("single", "0.1".to_owned()), ("bucket", "0".to_owned())]);
 }
@@ -757,8 +757,7 @@ fn a_single_reply_is_counted_as_one() {
 #[test]
 fn a_tenth_and_two_tenths_are_three_tenths() {
     let number = rules("number", &json!({}));
-    let sum: Decimal =
-        ["0.1", "0.2"].map(|n| number.tallies(&parsed(n), false, made())[0].total).into_iter().sum();
+    let sum: Decimal = ["0.1", "0.2"].map(|n| number.tallies(&parsed(n), made())[0].total).into_iter().sum();
     assert_eq!(sum.to_string(), "0.3");
 }
 
@@ -775,7 +774,7 @@ fn a_place_orders_dates_times_and_moments() {
         ("nps", ["0", "9", "10"]),
     ] {
         let rules = rules(r#type, &json!({}));
-        let places = replies.map(|reply| rules.check(&parsed(reply)).unwrap().unwrap());
+        let places = replies.map(|reply| rules.measure(&parsed(reply)).unwrap());
         assert!(places.is_sorted() && places[0] < places[1], "{type} {places:?}");
     }
 }
@@ -873,7 +872,7 @@ fn a_good_reply_is_counted_and_nothing_of_it_twice() {
         TestRunner::new(config).run(&(select(definitions()), words()), |((r#type, definition), reply)| {
             let rules = rules(r#type, &definition);
             if !rules.is_blank(&reply) && rules.check(&reply).is_ok() {
-                let tallies = rules.tallies(&reply, false, made());
+                let tallies = rules.tallies(&reply, made());
                 // A statement can't count the same thing twice (ON CONFLICT DO UPDATE).
                 let keys: BTreeSet<_> = tallies.iter().map(|tally| (tally.kind, &tally.part)).collect();
                 prop_assert_eq!(keys.len(), tallies.len());
@@ -927,14 +926,14 @@ proptest! {
         let (mantissa, scale) = (number.mantissa(), number.scale());
         for text in [format!("{number}"), format!("{mantissa}E-{scale}"), format!("{mantissa}.00e-{scale}")] {
             let reply = parsed(&text);
-            prop_assert_eq!(rules.check(&reply).unwrap(), Some(number), "{}", text);
-            prop_assert_eq!(rules.tallies(&reply, false, made())[0].total, number);
+            prop_assert_eq!(rules.check(&reply).map(|()| rules.measure(&reply)).unwrap(), Some(number), "{}", text);
+            prop_assert_eq!(rules.tallies(&reply, made())[0].total, number);
         }
     }
 
     #[test]
     fn a_bucket_holds_its_numbers(number in numbers()) {
-        let tallies = rules("number", &json!({})).tallies(&parsed(&number.to_string()), false, made());
+        let tallies = rules("number", &json!({})).tallies(&parsed(&number.to_string()), made());
         let Tally { kind: "bucket", part, .. } = &tallies[1] else { panic!("{tallies:?}") };
         let near = Decimal::from_str(part).unwrap();
         prop_assert_eq!(near.is_zero(), number.is_zero());
@@ -954,7 +953,7 @@ proptest! {
     ) {
         let rules = rules("multi_choice", &json!(["a", "b", "c", "d", "1"]));
         let counted = |reply: &[&str]| {
-            let mut tallies = rules.tallies(&json!(reply), false, made());
+            let mut tallies = rules.tallies(&json!(reply), made());
             tallies.sort();
             tallies
         };

@@ -21,6 +21,6 @@ struct Input {
 
 async fn active_surveys(app: PublicApp, request: Request) -> Result<Response> {
     let Input { limit, after } = http::input(&request)?;
-    let db = app.db().await?;
-    http::ok(&surveys::list_open(&db, Window::new(limit, after)).await?)
+    let mut db = app.db().await?;
+    http::ok(&surveys::list_open(&mut db, Window::new(limit, after)).await?)
 }

@@ -86,7 +86,7 @@ async fn sub_count_is_the_most_replies_of_a_question() {
     for question in [first, second, first, second, first] {
         test.reply(question, json!(1)).await;
     }
-    assert_eq!(test.count("replies").await, 5);
+    assert_eq!(test.count("answers").await, 5);
     let answer = test.call(active_surveys, get("/surveys/active")).await;
     assert_eq!(answer.body["surveys"][0]["subCount"], 3);
 }
@@ -103,7 +103,7 @@ async fn pages_are_complete_in_order_and_without_repetition() {
                       question_count, question_bytes
                FROM surveys, generate_series(1, 250) AS n WHERE id = $1";
     let model = test.survey(&ada).await;
-    let db = test.db().await;
+    let mut db = test.db().await;
     db.rows(sql, &[&model.id]).await.unwrap();
     db.rows("DELETE FROM surveys WHERE id = $1", &[&model.id]).await.unwrap();
     drop(db);

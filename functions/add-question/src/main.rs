@@ -26,9 +26,9 @@ struct Input {
 }
 
 async fn add_question(app: App, request: Request) -> Result<Response> {
-    let (db, caller) = app.authenticated(&request).await?;
+    let (mut db, caller) = app.authenticated(&request).await?;
     let Input { id_survey, content, r#type, required, reply_content } = http::input(&request)?;
     let question = Definition::new(content, r#type, required, reply_content)?;
-    let id = questions::insert(&db, &caller, id_survey, &question).await?;
+    let id = questions::insert(&mut db, &caller, id_survey, &question).await?;
     http::created(&json!({ "message": "Question was added", "id": id }))
 }

@@ -26,7 +26,7 @@ async fn questions_are_added_behind_the_others() {
     for content in ["Żółw?\nReally.", "Why?"] {
         let answer = test.call(add_question, question(&ada, &survey, content)).await;
         assert_eq!(answer.status, 201);
-        let db = test.db().await;
+        let mut db = test.db().await;
         let row = db.row("SELECT id::text FROM questions WHERE content = $1", &[&content]).await.unwrap();
         let id: String = row.get("id");
         assert_eq!(answer.body, json!({"message": "Question was added", "id": id}));

@@ -24,6 +24,6 @@ struct Input {
 
 async fn add_reply(app: PublicApp, request: Request) -> Result<Response> {
     let Input { id_question, reply } = http::input(&request)?;
-    let id = responses::insert_single(&app.db().await?, id_question, &reply).await?;
+    let id = responses::insert_single(&mut app.db().await?, app.forms(), id_question, &reply).await?;
     http::created(&json!({ "message": "Reply was added", "id": id }))
 }

@@ -31,7 +31,7 @@ struct Input {
 }
 
 async fn add_survey(app: App, request: Request) -> Result<Response> {
-    let (db, caller) = app.authenticated(&request).await?;
+    let (mut db, caller) = app.authenticated(&request).await?;
     let input: Input = http::input(&request)?;
     let description = input.desc.as_ref().map_or("", Description::as_str);
     let placeholder = description.trim().is_empty() && http::is_flask_forms(&request);
@@ -46,6 +46,6 @@ async fn add_survey(app: App, request: Request) -> Result<Response> {
         response_limit: input.response_limit,
         questions: input.questions.unwrap_or_default().0,
     };
-    let id = surveys::insert(&db, &caller, &survey).await?;
+    let id = surveys::insert(&mut db, &caller, &survey).await?;
     http::created(&json!({ "message": format!("Survey {} was created", survey.name.as_str()), "id": id }))
 }

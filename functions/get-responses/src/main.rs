@@ -29,10 +29,10 @@ struct Input {
 }
 
 async fn get_responses(app: App, request: Request) -> Result<Response> {
-    let (db, caller) = app.authenticated(&request).await?;
+    let (mut db, caller) = app.authenticated(&request).await?;
     let Input { id_survey, format, order, limit, after } = http::input(&request)?;
     let format = format.unwrap_or_else(|| Format::accepted(&request));
     let (order, limit) = (order.unwrap_or_default(), limit.unwrap_or_default());
-    let page = responses::page(&db, &caller, id_survey, order, limit, after).await?;
+    let page = responses::page(&mut db, &caller, id_survey, order, limit, after).await?;
     export::page(&page, id_survey, format, order, limit, after.is_none())
 }

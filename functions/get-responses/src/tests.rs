@@ -81,7 +81,7 @@ async fn pets(test: &TestApp, owner: &User) -> TestSurvey {
 async fn delete(test: &TestApp, owner: &User, survey: Uuid, response: Uuid) {
     let caller = test.caller(owner).await;
     let (survey, response) = (SurveyId(survey), ResponseId(response));
-    responses::delete(&test.db().await, &caller, survey, response).await.unwrap();
+    responses::delete(&mut test.db().await, &caller, survey, response).await.unwrap();
 }
 
 #[tokio::test]
@@ -260,7 +260,7 @@ async fn columns_follow_the_age_of_questions_not_their_order() {
     let form = pets(&test, &ada).await;
     let csv = || page(form.id, &ada).query("format", "csv");
     let header = test.text(get_responses, csv()).await.body;
-    let db = test.db().await;
+    let mut db = test.db().await;
     db.rows("UPDATE questions SET position = 2 - position", &[]).await.unwrap();
     drop(db);
     assert_eq!(test.text(get_responses, csv()).await.body, header);
@@ -364,7 +364,7 @@ async fn a_database_that_was_restored_elsewhere_shows_all_responses() {
     let test = TestApp::new().await;
     let ada = test.user("ada").await;
     let form = pets(&test, &ada).await;
-    let db = test.db().await;
+    let mut db = test.db().await;
     // Transactions far ahead of those that this server counts.
     let sql = "INSERT INTO responses (id, survey_id, single, bytes, xid, created_at)
                SELECT gen_random_uuid(), $1, false, 2, (1000000000 + n)::text::xid8, now() - interval '2 minutes'

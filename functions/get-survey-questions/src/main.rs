@@ -19,8 +19,7 @@ struct Input {
 
 async fn get_survey_questions(app: App, request: Request) -> Result<Response> {
     let Input { id_survey } = http::input(&request)?;
-    let (db, viewer) = app.viewer(&request).await?;
-    let found = questions::list(&db, &viewer, id_survey).await;
-    let (questions, version) = found.map_err(|error| viewer.prefer_token_error(error))?;
+    let (questions, version) =
+        app.view(&request, |db, viewer| Box::pin(questions::list(db, viewer, id_survey))).await?;
     Ok(http::tagged(http::ok(&json!({ "questions": questions }))?, version))
 }

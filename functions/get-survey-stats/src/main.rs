@@ -34,7 +34,7 @@ async fn get_survey_stats(app: App, request: Request) -> Result<Response> {
     } else {
         http::input::<Input>(&request)?.id_survey
     };
-    let (db, viewer) = app.viewer(&request).await?;
-    let stats = results::stats(&db, &viewer, survey).await;
-    http::ok(&stats.map_err(|error| viewer.prefer_token_error(error))?)
+    let (stats, _) =
+        app.view(&request, |db, viewer| Box::pin(results::stats(db, viewer, survey, true))).await?;
+    http::ok(&stats)
 }

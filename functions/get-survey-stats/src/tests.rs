@@ -29,7 +29,7 @@ async fn replies(test: &TestApp, survey: &TestSurvey, number: i32) {
 async fn delete(test: &TestApp, owner: &User, survey: &TestSurvey, response: Uuid) {
     let caller = test.caller(owner).await;
     let (survey, response) = (SurveyId(survey.id), ResponseId(response));
-    responses::delete(&test.db().await, &caller, survey, response).await.unwrap();
+    responses::delete(&mut test.db().await, &caller, survey, response).await.unwrap();
 }
 
 #[tokio::test]

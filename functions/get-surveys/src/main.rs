@@ -20,7 +20,7 @@ struct Input {
 }
 
 async fn get_surveys(app: App, request: Request) -> Result<Response> {
-    let (db, caller) = app.authenticated(&request).await?;
+    let (mut db, caller) = app.authenticated(&request).await?;
     let Input { limit, after } = http::input(&request)?;
-    http::ok(&surveys::list_owned(&db, &caller, Window::new(limit, after)).await?)
+    http::ok(&surveys::list_owned(&mut db, &caller, Window::new(limit, after)).await?)
 }

@@ -10,7 +10,7 @@ async fn surveys(test: &TestApp, owner: &User, number: i32) {
                SELECT ('00000000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid, owner_id, n, description, is_active,
                       due_at, visibility, public_stats, question_count, question_bytes
                FROM surveys, generate_series(1, $2) AS n WHERE id = $1";
-    let db = test.db().await;
+    let mut db = test.db().await;
     db.rows(sql, &[&model.id, &number]).await.unwrap();
     db.rows("DELETE FROM surveys WHERE id = $1", &[&model.id]).await.unwrap();
 }

@@ -29,7 +29,7 @@ struct Input {
 
 async fn login(app: App, request: Request) -> Result<Response> {
     let Input { username, password } = http::input(&request)?;
-    let user = users::credentials(&app.db().await?, &username).await?;
+    let user = users::credentials(&mut app.db().await?, &username).await?;
     // A hash is verified whether or not there is such a user, so that both take the same time.
     let verdict = passwords::verify(password, user.as_ref().map(|user| user.password_hash.clone())).await?;
     let user = user.ok_or_else(|| {
@@ -39,7 +39,7 @@ async fn login(app: App, request: Request) -> Result<Response> {
         Verdict::Wrong => {
             return Err(Error::Unauthenticated(Code::WrongCredentials, "Wrong credentials".into()));
         }
-        Verdict::RightWithNewHash(hash) => users::strengthen(&app.db().await?, &user, &hash).await?,
+        Verdict::RightWithNewHash(hash) => users::strengthen(&mut app.db().await?, &user, &hash).await?,
         Verdict::Right => {}
     }
     http::ok(&json!({

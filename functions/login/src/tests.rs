@@ -28,12 +28,14 @@ fn credentials(username: &str, password: &str) -> Call {
 }
 
 async fn whoami(app: App, request: Request) -> Result<Response> {
-    let (_, caller) = app.authenticated(&request).await?;
+    let (mut db, caller) = app.authenticated(&request).await?;
+    db.prove().await?;
     http::ok(&json!(caller.user))
 }
 
 async fn whose_refresh(app: App, request: Request) -> Result<Response> {
-    let (_, refresher) = app.refreshing(&request).await?;
+    let (mut db, refresher) = app.refreshing(&request).await?;
+    db.prove().await?;
     http::ok(&json!(refresher.user))
 }
 

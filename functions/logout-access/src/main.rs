@@ -11,7 +11,7 @@ fn main() -> Result<(), shared::BoxError> {
 }
 
 async fn logout_access(app: App, request: Request) -> Result<Response> {
-    let (db, caller) = app.authenticated(&request).await?;
-    revoked_tokens::insert(&db, &caller).await?;
+    let (mut db, caller) = app.authenticated(&request).await?;
+    revoked_tokens::insert(&mut db, &caller).await?;
     http::ok(&json!({ "message": "Access token has been revoked" }))
 }

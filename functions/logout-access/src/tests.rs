@@ -13,12 +13,12 @@ fn logout(token: &str) -> Call {
 }
 
 async fn with_access(app: App, request: Request) -> Result<Response> {
-    app.authenticated(&request).await?;
+    app.authenticated(&request).await?.0.prove().await?;
     http::ok(&json!({}))
 }
 
 async fn with_refresh(app: App, request: Request) -> Result<Response> {
-    app.refreshing(&request).await?;
+    app.refreshing(&request).await?.0.prove().await?;
     http::ok(&json!({}))
 }
 

@@ -11,7 +11,7 @@ fn main() -> Result<(), shared::BoxError> {
 }
 
 async fn logout_refresh(app: App, request: Request) -> Result<Response> {
-    let (db, refresher) = app.refreshing(&request).await?;
-    revoked_tokens::insert(&db, &refresher).await?;
+    let (mut db, refresher) = app.refreshing(&request).await?;
+    revoked_tokens::insert(&mut db, &refresher).await?;
     http::ok(&json!({ "message": "Refresh token has been revoked" }))
 }

@@ -18,11 +18,11 @@ fn main() -> Result<(), BoxError> {
 }
 
 async fn purge(app: PublicApp) -> Result<Value, BoxError> {
-    let db = app.db().await?;
+    let mut db = app.db().await?;
     let mut removed = 0;
     // In batches, so that no statement holds its locks for long; what is left at the time limit goes next time.
     loop {
-        let batch = revoked_tokens::delete_expired(&db).await?;
+        let batch = revoked_tokens::delete_expired(&mut db).await?;
         removed += batch;
         if batch < revoked_tokens::BATCH {
             break;

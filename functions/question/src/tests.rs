@@ -36,7 +36,7 @@ async fn pets(survey: SurveyBuilder<'_>) -> TestSurvey {
 async fn delete_response(test: &TestApp, owner: &User, survey: Uuid, response: Uuid) {
     let caller = test.caller(owner).await;
     let (survey, response) = (SurveyId(survey), ResponseId(response));
-    responses::delete(&test.db().await, &caller, survey, response).await.unwrap();
+    responses::delete(&mut test.db().await, &caller, survey, response).await.unwrap();
 }
 
 #[tokio::test]
@@ -342,7 +342,7 @@ async fn a_deleted_question_takes_its_replies_along_and_the_others_move_up() {
     let left: Value = test.db().await.row(sql, &[]).await.unwrap().get("left");
     assert_eq!(left, json!([[form.questions[1], 0], [form.questions[2], 1]]));
     assert_eq!((test.count("responses").await, test.count("responses WHERE single").await), (3, 1));
-    assert_eq!(test.count("replies").await, 5);
+    assert_eq!(test.count("answers").await, 5);
     test.assert_counted().await;
     let answer = test.call(question, deletion(form.questions[0], &ada)).await;
     answer.assert_problem(404, "not_found", "Question doesn't exist");

@@ -29,7 +29,7 @@ struct Input {
 async fn register(app: App, request: Request) -> Result<Response> {
     let Input { username, email, password } = http::input(&request)?;
     let hash = passwords::hash(password).await?;
-    let id = users::insert(&app.db().await?, &username, &email, &hash).await?;
+    let id = users::insert(&mut app.db().await?, &username, &email, &hash).await?;
     http::created(&json!({
         "message": format!("User {} was created", username.as_str()),
         "id": id,

@@ -11,13 +11,15 @@ fn user(username: &str, email: &str) -> Call {
 }
 
 async fn whoami(app: App, request: Request) -> Result<shared::Response> {
-    let (_, caller) = app.authenticated(&request).await?;
-    http::ok(&json!({ "id": caller.user, "username": caller.username }))
+    let (mut db, caller) = app.authenticated(&request).await?;
+    db.prove().await?;
+    http::ok(&json!({ "id": caller.user, "username": caller.username() }))
 }
 
 async fn whose_refresh(app: App, request: Request) -> Result<shared::Response> {
-    let (_, refresher) = app.refreshing(&request).await?;
-    http::ok(&json!({ "id": refresher.user, "username": refresher.username }))
+    let (mut db, refresher) = app.refreshing(&request).await?;
+    db.prove().await?;
+    http::ok(&json!({ "id": refresher.user, "username": refresher.username() }))
 }
 
 fn token(answer: &Response, name: &str) -> String {

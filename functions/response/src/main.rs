@@ -23,12 +23,12 @@ struct Input {
 }
 
 async fn response(app: App, request: Request) -> Result<Response> {
-    let (db, caller) = app.authenticated(&request).await?;
+    let (mut db, caller) = app.authenticated(&request).await?;
     let Input { id_survey, id_response } = http::input(&request)?;
     match request.method().as_str() {
-        "GET" => http::ok(&responses::find(&db, &caller, id_survey, id_response).await?),
+        "GET" => http::ok(&responses::find(&mut db, &caller, id_survey, id_response).await?),
         "DELETE" => {
-            responses::delete(&db, &caller, id_survey, id_response).await?;
+            responses::delete(&mut db, &caller, id_survey, id_response).await?;
             http::ok(&json!({ "message": "Response was deleted" }))
         }
         _ => Err(Error::MethodNotAllowed("GET, DELETE")),

@@ -55,7 +55,7 @@ async fn a_deleted_response_is_gone_with_its_replies_and_counts() {
     let answer = test.call(response, deletion(form.id, id, &ada)).await;
     assert_eq!((answer.status, answer.body), (200, json!({"message": "Response was deleted"})));
     assert_eq!(test.call(response, look(form.id, kept, &ada)).await.status, 200);
-    assert_eq!(test.count("replies").await, 2);
+    assert_eq!(test.count("answers").await, 2);
     for call in [look(form.id, id, &ada), deletion(form.id, id, &ada)] {
         test.call(response, call).await.assert_problem(404, "not_found", "Response doesn't exist");
     }
@@ -83,10 +83,11 @@ async fn of_a_deleted_response_nothing_is_kept_but_its_id() {
     assert_eq!(row.get::<_, i64>("kept"), 2);
     // Not in a page of responses, from either end, nor in the results.
     let (caller, survey) = (test.caller(&ada).await, SurveyId(form.id));
-    let db = test.db().await;
+    let mut db = test.db().await;
     for order in [Order::Ascending, Order::Descending] {
         let shown = loop {
-            let page = responses::page(&db, &caller, survey, order, Limit::default(), None).await.unwrap();
+            let page =
+                responses::page(&mut db, &caller, survey, order, Limit::default(), None).await.unwrap();
             if page.next.is_none() {
                 break page.responses;
             }
@@ -94,7 +95,8 @@ async fn of_a_deleted_response_nothing_is_kept_but_its_id() {
         };
         assert_eq!(shown.iter().map(|response| response.id.0).collect::<Vec<_>>(), [before]);
     }
-    let stats = results::stats(&db, &shared::accounts::Viewer::Caller(caller), survey).await.unwrap();
+    let stats =
+        results::stats(&mut db, &shared::accounts::Viewer::Caller(caller), survey, true).await.unwrap().0;
     drop(db);
     let stats = json!(stats);
     for (question, answer) in [(0, json!(1)), (1, json!("b"))] {
@@ -112,7 +114,7 @@ async fn a_single_reply_is_deleted_by_its_id() {
     let form = form(test.survey(&ada)).await;
     let id = test.reply(form.questions[1], json!("a")).await;
     assert_eq!(test.call(response, deletion(form.id, id, &ada)).await.status, 200);
-    assert_eq!((test.count("responses WHERE deleted_at IS NULL").await, test.count("replies").await), (0, 0));
+    assert_eq!((test.count("responses WHERE deleted_at IS NULL").await, test.count("answers").await), (0, 0));
     test.assert_counted().await;
 }
 
@@ -137,7 +139,7 @@ async fn what_was_answered_before_an_edit_is_taken_out_of_the_counts_too() {
     let ada = test.user("ada").await;
     let form = form(test.survey(&ada)).await;
     let id = test.response(form.id, form.answers([json!(7), json!("a")])).await;
-    let db = test.db().await;
+    let mut db = test.db().await;
     for sql in [
         r#"UPDATE questions SET reply_content = '[{"value": "a", "retired": true}, "b"]' WHERE type = 'single_choice'"#,
         r#"UPDATE questions SET reply_content = '{"max": 3}' WHERE type = 'number'"#,

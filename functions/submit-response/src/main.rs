@@ -37,6 +37,7 @@ async fn submit_response(app: PublicApp, request: Request) -> Result<Response> {
         let Post { id_survey, answers } = http::input(&request)?;
         Put { id_survey, id_response: ResponseId::new(), answers }
     };
-    let receipt = responses::submit(&app.db().await?, id_survey, id_response, &answers).await?;
+    let receipt =
+        responses::submit(&mut app.db().await?, app.forms(), id_survey, id_response, &answers).await?;
     if receipt.replayed { http::ok(&receipt) } else { http::created(&receipt) }
 }

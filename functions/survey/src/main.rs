@@ -3,9 +3,7 @@
 
 use serde::Deserialize;
 use shared::{
-    App, Error, Request, Response, Result,
-    accounts::Viewer,
-    http,
+    App, Error, Request, Response, Result, http,
     surveys::{self, Description, Name, ResponseLimit, SurveyChanges, Visibility},
     values::{Change, Flag, Moment, SurveyId},
 };
@@ -41,9 +39,8 @@ async fn survey(app: App, request: Request) -> Result<Response> {
     match request.method().as_str() {
         "GET" => {
             let Which { id_survey } = http::input(&request)?;
-            let (db, viewer) = app.viewer(&request).await?;
-            let found = surveys::find(&db, &viewer, id_survey).await;
-            let survey = found.map_err(|error| viewer.prefer_token_error(error))?;
+            let survey =
+                app.view(&request, |db, viewer| Box::pin(surveys::find(db, viewer, id_survey))).await?;
             Ok(http::tagged(http::ok(&survey)?, survey.version))
         }
         "PATCH" => {
@@ -69,8 +66,8 @@ async fn survey(app: App, request: Request) -> Result<Response> {
                 public_stats,
                 response_limit,
             };
-            surveys::update(&mut db, &caller, id_survey, &changes, http::if_match(&request)?).await?;
-            let survey = surveys::find(&db, &Viewer::Caller(caller), id_survey).await?;
+            let if_match = http::if_match(&request)?;
+            let survey = surveys::update(&mut db, &caller, id_survey, &changes, if_match).await?;
             Ok(http::tagged(http::ok(&survey)?, survey.version))
         }
         "DELETE" => {

@@ -409,7 +409,7 @@ async fn a_deletion_says_how_much_went() {
     let before = test.response(form.id, json!({})).await;
     let caller = test.caller(&ada).await;
     let (id, before) = (shared::values::SurveyId(form.id), shared::values::ResponseId(before));
-    shared::responses::delete(&test.db().await, &caller, id, before).await.unwrap();
+    shared::responses::delete(&mut test.db().await, &caller, id, before).await.unwrap();
     let answer = test.call(survey, deletion(form.id, &ada)).await;
     assert_eq!(
         (answer.status, answer.body),
@@ -420,7 +420,7 @@ async fn a_deletion_says_how_much_went() {
         ("surveys".to_owned(), 1),
         ("questions".to_owned(), 2),
         ("responses".to_owned(), 5),
-        ("replies".to_owned(), 7),
+        ("answers".to_owned(), 7),
         ("response_limits".to_owned(), 0),
         (format!("survey_counters WHERE survey_id <> '{}'", kept.id), 0),
     ] {

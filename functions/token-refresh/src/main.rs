@@ -11,7 +11,8 @@ fn main() -> Result<(), shared::BoxError> {
 }
 
 async fn token_refresh(app: App, request: Request) -> Result<Response> {
-    let (_, refresher) = app.refreshing(&request).await?;
-    let access_token = app.keys().issue(Kind::Access, refresher.user, &refresher.username)?;
+    let (mut db, refresher) = app.refreshing(&request).await?;
+    db.prove().await?;
+    let access_token = app.keys().issue(Kind::Access, refresher.user, refresher.username())?;
     http::ok(&json!({ "access_token": access_token }))
 }

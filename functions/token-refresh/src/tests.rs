@@ -6,8 +6,9 @@ use shared::{
 };
 
 async fn whoami(app: App, request: Request) -> Result<Response> {
-    let (_, caller) = app.authenticated(&request).await?;
-    http::ok(&json!({ "id": caller.user, "username": caller.username }))
+    let (mut db, caller) = app.authenticated(&request).await?;
+    db.prove().await?;
+    http::ok(&json!({ "id": caller.user, "username": caller.username() }))
 }
 
 #[tokio::test]

@@ -24,14 +24,14 @@ struct Input {
 }
 
 async fn debug_users(app: PublicApp, request: Request) -> Result<Response> {
-    let db = app.debugging(&request).await?;
+    let mut db = app.debugging(&request).await?;
     match request.method().as_str() {
         "GET" => {
             let Input { limit, after } = http::input(&request)?;
-            http::ok(&users::list(&db, Window::new(limit, after)).await?)
+            http::ok(&users::list(&mut db, Window::new(limit, after)).await?)
         }
         "DELETE" => {
-            let deleted = users::delete_all(&db).await?;
+            let deleted = users::delete_all(&mut db).await?;
             http::ok(&json!({ "message": format!("{deleted} row(s) deleted") }))
         }
         _ => Err(Error::MethodNotAllowed("GET, DELETE")),

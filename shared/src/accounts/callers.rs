@@ -2,20 +2,60 @@
 
 use super::tokens::{Token, refused};
 use crate::{
-    Error, Result,
-    db::Db,
+    Error,
+    db::{Condition, Db},
     error::Code,
     values::{TokenId, UserId},
 };
 use chrono::{DateTime, Utc};
-use std::borrow::Cow;
+use std::{
+    borrow::Cow,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
-/// Proof that a request carries a live, unrevoked access token of a user who exists. Only this module can make one,
-/// and SQL that acts for somebody demands it.
+/// What a request claims to be, until that is proven.
+#[derive(Debug, Default)]
+pub(crate) struct Claim {
+    open: AtomicBool,
+    user: OnceLock<UserId>,
+}
+
+impl Claim {
+    /// Whether there is nothing that would have to be proven yet.
+    pub(crate) fn is_settled(&self) -> bool {
+        !self.open.load(Ordering::Relaxed)
+    }
+
+    /// Who it is, once that is proven.
+    pub(crate) fn user(&self) -> Option<UserId> {
+        self.user.get().copied()
+    }
+
+    /// Claim nothing any more.
+    pub(crate) fn give_up(&self) {
+        self.open.store(false, Ordering::Relaxed);
+    }
+
+    fn begin(&self) {
+        self.open.store(true, Ordering::Relaxed);
+    }
+
+    fn prove(&self, user: UserId) {
+        let _ = self.user.set(user);
+        self.give_up();
+    }
+}
+
+/// Whoever sent a live access token. Only this module can make one, and SQL that acts for somebody demands it. Whether the
+/// token was revoked, and whether there still is such a user, is a condition of the connection that goes with it: nothing is
+/// read or written before that is known.
 #[derive(Debug)]
 pub struct Caller(Bearer);
 
-/// Proof of a live, unrevoked refresh token, which is good for a new access token and for its own revocation.
+/// The same of a refresh token, which is good for a new access token and for its own revocation.
 #[derive(Debug)]
 pub struct Refresher(Bearer);
 
@@ -24,8 +64,7 @@ pub struct Refresher(Bearer);
 pub struct Bearer {
     /// The user's id.
     pub user: UserId,
-    /// The user's name, as the database has it now.
-    pub username: String,
+    username: Arc<OnceLock<String>>,
     /// The token's id.
     pub jti: TokenId,
     /// When the token ends by itself.
@@ -53,7 +92,7 @@ impl Viewer {
     /// The token's error in place of 404. Who sent a token that is not good, and finds nothing, is told that it is not good: an
     /// owner whose token has expired would otherwise read that the survey doesn't exist.
     #[must_use]
-    pub fn prefer_token_error(self, error: Error) -> Error {
+    pub(crate) fn prefer_token_error(self, error: Error) -> Error {
         match (self, error) {
             (Self::Anyone(code, text), Error::NotFound(_)) if code != Code::MissingToken => {
                 Error::Unauthenticated(code, text)
@@ -78,33 +117,45 @@ impl std::ops::Deref for Refresher {
 }
 
 impl Caller {
-    pub(crate) async fn prove(db: &Db, token: Token) -> Result<Self> {
-        Ok(Self(Bearer::of(db, token).await?))
+    pub(crate) fn over(db: &mut Db, token: Token, claim: Arc<Claim>) -> Self {
+        Self(Bearer::over(db, token, claim))
     }
 }
 
 impl Refresher {
-    pub(crate) async fn prove(db: &Db, token: Token) -> Result<Self> {
-        Ok(Self(Bearer::of(db, token).await?))
+    pub(crate) fn over(db: &mut Db, token: Token, claim: Arc<Claim>) -> Self {
+        Self(Bearer::over(db, token, claim))
     }
 }
 
 impl Bearer {
-    async fn of(db: &Db, token: Token) -> Result<Self> {
-        let row = db
-            .row(
-                "-- accounts::bearer
+    /// The user's name as the database has it now, once anything has been read.
+    #[must_use]
+    pub fn username(&self) -> &str {
+        self.username.get().map_or("", String::as_str)
+    }
+
+    /// The bearer of a token, which from now on has to be good for anything over `db`. Once it is proven, so is who it is.
+    fn over(db: &mut Db, token: Token, claim: Arc<Claim>) -> Self {
+        claim.begin();
+        let username = Arc::new(OnceLock::new());
+        let known = username.clone();
+        db.require(Condition {
+            sql: "-- accounts::bearer
                 SELECT (SELECT username FROM users WHERE id = $1) AS username,
                        EXISTS (SELECT FROM revoked_tokens WHERE jti = $2) AS revoked",
-                &[&token.user, &token.jti],
-            )
-            .await?;
-        if row.try_get("revoked")? {
-            return Err(refused(Code::RevokedToken, "Token has been revoked"));
-        }
-        let username: Option<String> = row.try_get("username")?;
-        let username = username.ok_or_else(deleted_user)?;
-        Ok(Self { user: token.user, username, jti: token.jti, expires_at: token.expires_at })
+            ids: [token.user.0, token.jti.0],
+            holds: Box::new(move |row| {
+                if row.try_get("revoked")? {
+                    return Err(refused(Code::RevokedToken, "Token has been revoked"));
+                }
+                let username: Option<String> = row.try_get("username")?;
+                let _ = known.set(username.ok_or_else(deleted_user)?);
+                claim.prove(token.user);
+                Ok(())
+            }),
+        });
+        Self { user: token.user, username, jti: token.jti, expires_at: token.expires_at }
     }
 }
 

@@ -6,6 +6,6 @@ pub mod revoked_tokens;
 mod tokens;
 pub mod users;
 
-pub(crate) use callers::deleted_user;
 pub use callers::{Bearer, Caller, Refresher, Viewer};
+pub(crate) use callers::{Claim, deleted_user};
 pub use tokens::{Keys, Kind};

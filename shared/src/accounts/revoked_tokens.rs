@@ -4,8 +4,8 @@ use super::Bearer;
 use crate::{Result, db::Db};
 
 /// Revoke the token that proved this bearer. It stays on the list until it would have expired.
-pub async fn insert(db: &Db, bearer: &Bearer) -> Result<()> {
-    db.rows(
+pub async fn insert(db: &mut Db, bearer: &Bearer) -> Result<()> {
+    db.write(
         "-- revoked_tokens::insert
         INSERT INTO revoked_tokens (jti, expires_at) VALUES ($1, $2) ON CONFLICT DO NOTHING",
         &[&bearer.jti, &bearer.expires_at],
@@ -18,9 +18,9 @@ pub async fn insert(db: &Db, bearer: &Bearer) -> Result<()> {
 pub const BATCH: i64 = 1000;
 
 /// Remove a batch of tokens that have expired by themselves meanwhile; answers how many.
-pub async fn delete_expired(db: &Db) -> Result<i64> {
+pub async fn delete_expired(db: &mut Db) -> Result<i64> {
     let row = db
-        .row(
+        .write_row(
             "-- revoked_tokens::delete_expired
             WITH gone AS (
                 DELETE FROM revoked_tokens WHERE jti IN (

@@ -110,9 +110,9 @@ impl Item for User {
 }
 
 /// Add a user; 409 where the name or the address is taken.
-pub async fn insert(db: &Db, username: &Username, email: &Email, password_hash: &str) -> Result<UserId> {
+pub async fn insert(db: &mut Db, username: &Username, email: &Email, password_hash: &str) -> Result<UserId> {
     let id = UserId::new();
-    db.rows(
+    db.write(
         "-- users::insert
         INSERT INTO users (id, username, email, password_hash) VALUES ($1, $2, $3, $4)",
         &[&id, &username.as_str(), &email.0, &password_hash],
@@ -141,7 +141,7 @@ pub struct Credentials {
 }
 
 /// The user of that name, without regard to case and to compatibility forms.
-pub async fn credentials(db: &Db, username: &Line<80>) -> Result<Option<Credentials>> {
+pub async fn credentials(db: &mut Db, username: &Line<80>) -> Result<Option<Credentials>> {
     let row = db
         .row_opt(
             "-- users::credentials
@@ -161,8 +161,8 @@ pub async fn credentials(db: &Db, username: &Line<80>) -> Result<Option<Credenti
 }
 
 /// Store a stronger hash, unless the password was changed meanwhile.
-pub async fn strengthen(db: &Db, user: &Credentials, hash: &str) -> Result<()> {
-    db.rows(
+pub async fn strengthen(db: &mut Db, user: &Credentials, hash: &str) -> Result<()> {
+    db.write(
         "-- users::strengthen
         UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2",
         &[&user.id, &user.password_hash, &hash],
@@ -180,7 +180,7 @@ pub struct UserList {
 }
 
 /// All users, in the order they registered.
-pub async fn list(db: &Db, window: Window) -> Result<UserList> {
+pub async fn list(db: &mut Db, window: Window) -> Result<UserList> {
     let rows = db
         .rows(
             "-- users::list
@@ -195,9 +195,9 @@ pub async fn list(db: &Db, window: Window) -> Result<UserList> {
 }
 
 /// Delete every user, with all that is theirs; answers how many there were.
-pub async fn delete_all(db: &Db) -> Result<i64> {
+pub async fn delete_all(db: &mut Db) -> Result<i64> {
     let row = db
-        .row(
+        .write_row(
             "-- users::delete_all
             WITH gone AS (DELETE FROM users RETURNING id) SELECT count(*) AS users FROM gone",
             &[],

@@ -6,13 +6,28 @@ use crate::{
     config::Config,
 };
 use futures_util::future::BoxFuture;
-use std::time::SystemTime;
+use std::{
+    error::Error as _,
+    io,
+    time::{Duration, Instant, SystemTime},
+};
 use tokio::task::JoinHandle;
 use tokio_postgres::{
     Client, NoTls,
     config::{Host, SslMode},
+    error::SqlState,
 };
 use tokio_postgres_rustls::MakeRustlsConnect;
+
+/// How long a server that is starting, or has no connection left, is asked again. Who waits for it pays for the waiting, and
+/// the client has a retry of its own.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long the network may keep what was sent before the connection counts as dead (`TCP_USER_TIMEOUT`).
+const UNACKNOWLEDGED: Duration = Duration::from_secs(10);
+
+/// After how long without traffic, and then how often, the other side is asked for a sign of life.
+const KEEPALIVE: Duration = Duration::from_secs(30);
 
 /// What a new connection needs besides the settings in `DATABASE_URL`.
 #[derive(Clone)]
@@ -27,6 +42,7 @@ impl Connector {
     pub(super) fn new(config: &Config) -> Result<(Self, tokio_postgres::Config)> {
         let mut postgres = config.database.clone();
         postgres.application_name("canvass");
+        postgres.tcp_user_timeout(UNACKNOWLEDGED).keepalives_idle(KEEPALIVE).keepalives_interval(KEEPALIVE);
         if config.database_iam.is_some() {
             // A token is a password: it goes to nobody whose certificate was not verified.
             postgres.ssl_mode(SslMode::Require);
@@ -56,14 +72,45 @@ impl deadpool_postgres::Connect for Connector {
             }
         }
         Box::pin(async move {
-            if let Some(tls) = &self.tls {
-                let (client, connection) = postgres.connect(tls.clone()).await?;
-                Ok((client, tokio::spawn(watch(connection))))
-            } else {
-                let (client, connection) = postgres.connect(NoTls).await?;
-                Ok((client, tokio::spawn(watch(connection))))
+            let (began, mut pause) = (Instant::now(), Duration::from_millis(50));
+            loop {
+                match self.connect_once(&postgres).await {
+                    Err(error) if is_passing(&error) && began.elapsed() + pause < PATIENCE => {
+                        tokio::time::sleep(pause).await;
+                        pause *= 2;
+                    }
+                    outcome => return outcome,
+                }
             }
         })
+    }
+}
+
+impl Connector {
+    async fn connect_once(
+        &self,
+        postgres: &tokio_postgres::Config,
+    ) -> Result<(Client, JoinHandle<()>), tokio_postgres::Error> {
+        if let Some(tls) = &self.tls {
+            let (client, connection) = postgres.connect(tls.clone()).await?;
+            Ok((client, tokio::spawn(watch(connection))))
+        } else {
+            let (client, connection) = postgres.connect(NoTls).await?;
+            Ok((client, tokio::spawn(watch(connection))))
+        }
+    }
+}
+
+/// Whether a server that refuses a connection may take it in a moment.
+fn is_passing(error: &tokio_postgres::Error) -> bool {
+    match error.code() {
+        Some(code) => [SqlState::CANNOT_CONNECT_NOW, SqlState::TOO_MANY_CONNECTIONS].contains(code),
+        None => error.source().and_then(|source| source.downcast_ref::<io::Error>()).is_some_and(|error| {
+            matches!(
+                error.kind(),
+                io::ErrorKind::ConnectionRefused | io::ErrorKind::ConnectionReset | io::ErrorKind::NotFound
+            )
+        }),
     }
 }
 

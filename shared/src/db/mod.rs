@@ -1,8 +1,11 @@
 //! The one way to PostgreSQL: a small pool, and statements that are prepared once a connection.
 //!
 //! Every statement names the types of its parameters (through [`Param`]), so it can be sent either prepared or, with
-//! `DATABASE_PREPARE=off`, unnamed in a single round trip. Prepared is the faster half of the database's work
-//! and the default. Nothing in the path of a request uses `SET`, session locks or `nextval`: those would pin a connection of a pooler.
+//! `DATABASE_PREPARE=off`, unnamed. Prepared is the faster half of the database's work and the default. Nothing in the path of a
+//! request uses `SET`, session locks or `nextval`: those would pin a connection of a pooler.
+//!
+//! Whatever belongs together is sent together and answered in one round trip: a transaction with all its statements, and with
+//! the first of a request the question whether its token is still good.
 
 mod connect;
 #[cfg(feature = "migrations")]
@@ -17,6 +20,7 @@ use crate::{Error, Result, config::Config};
 use chrono::Utc;
 use connect::Connector;
 use deadpool_postgres::{ClientWrapper, Hook, HookError, Manager, ManagerConfig, RecyclingMethod, Runtime};
+use futures_util::future::{join_all, join3, try_join_all};
 use std::{
     sync::{
         Arc,
@@ -25,14 +29,19 @@ use std::{
     time::Duration,
 };
 use tokio_postgres::{
-    GenericClient, Row, SimpleQueryMessage, Statement,
+    Row, SimpleQueryMessage, Statement,
     error::SqlState,
     types::{ToSql, Type},
 };
+use uuid::Uuid;
 
 /// How long a request waits for a connection before it answers 503. Below the gateway's 30 seconds, and long enough
 /// for a paused database to wake up (about 15 s, AWS Aurora user guide, "Scaling to Zero ACUs").
 const CONNECT: Duration = Duration::from_secs(20);
+
+/// How long a read may take before it is tried on another connection: a socket may have died without a word. Twice this, and
+/// connecting anew, is still below the time limit of a request. Nothing that Canvass reads takes a second.
+const READ: Duration = Duration::from_secs(8);
 
 /// How long an idle connection may take to prove that it still lives.
 const RECYCLE: Duration = Duration::from_secs(2);
@@ -89,8 +98,8 @@ impl Pool {
     }
 
     pub(crate) async fn get(&self) -> Result<Db> {
-        let client = self.connections.get().await?;
-        Ok(Db { client, prepare: self.prepare, health: self.health.clone() })
+        let client = Some(self.connections.get().await?);
+        Ok(Db { client, pool: self.clone(), condition: None, waiting: false })
     }
 }
 
@@ -127,108 +136,227 @@ impl Health {
     }
 }
 
+/// One statement of several that are sent together.
+#[derive(Clone, Copy)]
+pub struct Step<'a> {
+    sql: &'a str,
+    params: &'a [&'a dyn Param],
+}
+
+/// One statement of several that are sent together.
+#[must_use]
+pub fn step<'a>(sql: &'a str, params: &'a [&'a dyn Param]) -> Step<'a> {
+    Step { sql, params }
+}
+
+/// What has to hold for anything that a request asks of the database. It goes along with the first read, whose rows are given
+/// away only if it holds, and ahead of the first write.
+pub(crate) struct Condition {
+    pub(crate) sql: &'static str,
+    pub(crate) ids: [Uuid; 2],
+    /// Whether its only row says that it holds.
+    pub(crate) holds: Box<dyn Fn(&Row) -> Result<()> + Send + Sync>,
+}
+
 /// A connection, for as long as one request needs it.
 pub struct Db {
-    client: deadpool_postgres::Object,
-    prepare: bool,
-    health: Arc<Health>,
+    /// None once it has been given up.
+    client: Option<deadpool_postgres::Object>,
+    pool: Pool,
+    condition: Option<Condition>,
+    /// An answer is still to come. Whoever got the connection next would wait for it.
+    waiting: bool,
 }
 
 impl Drop for Db {
     fn drop(&mut self) {
-        self.health.idle_since.store(Utc::now().timestamp_millis(), Ordering::Relaxed);
+        if self.waiting {
+            self.give_up();
+        }
+        self.pool.health.idle_since.store(Utc::now().timestamp_millis(), Ordering::Relaxed);
     }
 }
 
 impl Db {
-    /// All rows of a statement.
-    pub async fn rows(&self, sql: &str, params: &[&dyn Param]) -> Result<Vec<Row>> {
-        let statement = if self.prepare {
-            Some(self.client.prepare_typed_cached(sql, &types(params)).await?)
-        } else {
-            None
-        };
-        rows(&**self.client, statement, sql, params).await.map_err(|error| self.health.note(error))
+    /// All rows of a statement that changes nothing. If the connection breaks, it is sent once more on another one.
+    pub async fn rows(&mut self, sql: &str, params: &[&dyn Param]) -> Result<Vec<Row>> {
+        let [rows] = self.read(None, [step(sql, params)]).await?;
+        Ok(rows)
     }
 
-    /// The row of a statement that has at most one.
-    pub async fn row_opt(&self, sql: &str, params: &[&dyn Param]) -> Result<Option<Row>> {
+    /// The row of a statement that changes nothing and has at most one.
+    pub async fn row_opt(&mut self, sql: &str, params: &[&dyn Param]) -> Result<Option<Row>> {
         Ok(self.rows(sql, params).await?.pop())
     }
 
-    /// The row of a statement that always has one.
-    pub async fn row(&self, sql: &str, params: &[&dyn Param]) -> Result<Row> {
+    /// The row of a statement that changes nothing and always has one.
+    pub async fn row(&mut self, sql: &str, params: &[&dyn Param]) -> Result<Row> {
         self.row_opt(sql, params).await?.ok_or_else(no_row)
     }
 
-    /// Begin a transaction, for what one statement can't do. Dropped without a commit, it is rolled back.
-    pub async fn begin(&mut self) -> Result<Transaction<'_>> {
-        Ok(Transaction {
-            inner: self.client.transaction().await?,
-            prepare: self.prepare,
-            health: &self.health,
-        })
+    /// The rows of statements that change nothing, all as of one moment.
+    pub async fn snapshot<const N: usize>(&mut self, steps: [Step<'_>; N]) -> Result<[Vec<Row>; N]> {
+        self.read(Some("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"), steps).await
+    }
+
+    /// All rows of a statement that changes something. It is sent again only where it is certain that it changed nothing.
+    pub async fn write(&mut self, sql: &str, params: &[&dyn Param]) -> Result<Vec<Row>> {
+        let [rows] = self.change(None, [step(sql, params)]).await?;
+        Ok(rows)
+    }
+
+    /// All rows of a statement that changes something, but the same once or twice. If the connection breaks, it is sent once
+    /// more on another one.
+    pub async fn write_again(&mut self, sql: &str, params: &[&dyn Param]) -> Result<Vec<Row>> {
+        self.prove().await?;
+        self.rows(sql, params).await
+    }
+
+    /// The row of a statement that changes something and always has one.
+    pub async fn write_row(&mut self, sql: &str, params: &[&dyn Param]) -> Result<Row> {
+        self.write(sql, params).await?.pop().ok_or_else(no_row)
+    }
+
+    /// The rows of statements that are carried out together or not at all. Each sees what was stored before it began; the first
+    /// that fails ends them all.
+    pub async fn transaction<const N: usize>(&mut self, steps: [Step<'_>; N]) -> Result<[Vec<Row>; N]> {
+        self.change(Some("BEGIN"), steps).await
+    }
+
+    /// From now on, `condition` has to hold.
+    pub(crate) fn require(&mut self, condition: Condition) {
+        self.condition = Some(condition);
+    }
+
+    /// Make sure that the condition holds, where no read has done so yet.
+    pub async fn prove(&mut self) -> Result<()> {
+        if self.condition.is_some() { self.read(None, []).await.map(|[]| ()) } else { Ok(()) }
+    }
+
+    /// Another connection in place of one that broke.
+    pub(crate) async fn reconnect(&mut self) -> Result<()> {
+        self.give_up();
+        self.client = Some(self.pool.connections.get().await?);
+        Ok(())
     }
 
     /// The number of the newest migration that was applied.
-    pub async fn schema_version(&self) -> Result<i32> {
+    pub async fn schema_version(&mut self) -> Result<i32> {
         let row = self
             .row("-- db::schema_version\nSELECT max(version) AS version FROM refinery_schema_history", &[]);
         Ok(row.await?.try_get("version")?)
     }
-}
 
-/// Statements that are carried out together or not at all.
-pub struct Transaction<'a> {
-    inner: deadpool_postgres::Transaction<'a>,
-    prepare: bool,
-    health: &'a Health,
-}
+    async fn read<const N: usize>(
+        &mut self,
+        begin: Option<&'static str>,
+        steps: [Step<'_>; N],
+    ) -> Result<[Vec<Row>; N]> {
+        let limited = tokio::time::timeout(READ, self.exchange(begin, &steps)).await;
+        match limited.unwrap_or_else(|_| Err(Error::Unavailable("the database is silent".into()))) {
+            Err(error) if self.waiting || error.is_of_connection() => {
+                self.reconnect().await?;
+                self.exchange(begin, &steps).await
+            }
+            outcome => outcome,
+        }
+    }
 
-impl Transaction<'_> {
-    /// All rows of a statement.
-    pub async fn rows(&self, sql: &str, params: &[&dyn Param]) -> Result<Vec<Row>> {
-        let statement = if self.prepare {
-            Some(self.inner.prepare_typed_cached(sql, &types(params)).await?)
+    async fn change<const N: usize>(
+        &mut self,
+        begin: Option<&'static str>,
+        steps: [Step<'_>; N],
+    ) -> Result<[Vec<Row>; N]> {
+        self.prove().await?;
+        match self.exchange(begin, &steps).await {
+            Err(error) if error.is_of_nothing_done() => {
+                self.reconnect().await?;
+                self.exchange(begin, &steps).await
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// Send everything, then take the answers.
+    async fn exchange<const N: usize>(
+        &mut self,
+        begin: Option<&'static str>,
+        steps: &[Step<'_>],
+    ) -> Result<[Vec<Row>; N]> {
+        self.waiting = true;
+        let answers = self.answers(begin, steps).await;
+        self.waiting = false;
+        let mut answers = answers.map_err(|error| self.pool.health.note(error))?.into_iter();
+        if let Some(condition) = &self.condition {
+            let proof = answers.next().and_then(|mut rows| rows.pop()).ok_or_else(no_row)?;
+            (condition.holds)(&proof)?;
+            self.condition = None;
+        }
+        answers.collect::<Vec<_>>().try_into().map_err(|_| Error::internal("a statement has no answer"))
+    }
+
+    /// The rows of the condition, where there is one, and of each step.
+    async fn answers(
+        &self,
+        begin: Option<&'static str>,
+        steps: &[Step<'_>],
+    ) -> Result<Vec<Vec<Row>>, tokio_postgres::Error> {
+        let Some(client) = &self.client else { return Ok(Vec::new()) };
+        let ids: Vec<&dyn Param> = self.condition.iter().flat_map(|c| &c.ids).map(|id| id as _).collect();
+        let condition = self.condition.iter().map(|condition| step(condition.sql, &ids));
+        let steps: Vec<Step<'_>> = condition.chain(steps.iter().copied()).collect();
+        let prepared = if self.pool.prepare {
+            // At once where that has been done on this connection.
+            try_join_all(steps.iter().map(|step| step.prepare(client))).await?.into_iter().map(Some).collect()
         } else {
-            None
+            vec![None; steps.len()]
         };
-        rows(&*self.inner, statement, sql, params).await.map_err(|error| self.health.note(error))
+        // Each is sent when it is first polled, which happens in this order.
+        let (begun, rows, committed) = join3(
+            control(client, begin),
+            join_all(steps.iter().zip(prepared).map(|(step, prepared)| step.run(client, prepared))),
+            control(client, begin.map(|_| "COMMIT")),
+        )
+        .await;
+        begun?;
+        let rows = rows.into_iter().collect::<Result<_, _>>()?;
+        committed?;
+        Ok(rows)
     }
 
-    /// The row of a statement that has at most one.
-    pub async fn row_opt(&self, sql: &str, params: &[&dyn Param]) -> Result<Option<Row>> {
-        Ok(self.rows(sql, params).await?.pop())
-    }
-
-    /// The row of a statement that always has one.
-    pub async fn row(&self, sql: &str, params: &[&dyn Param]) -> Result<Row> {
-        self.row_opt(sql, params).await?.ok_or_else(no_row)
-    }
-
-    /// Carry it all out.
-    pub async fn commit(self) -> Result<()> {
-        Ok(self.inner.commit().await?)
+    /// Let nobody have this connection any more.
+    fn give_up(&mut self) {
+        self.client.take().map(deadpool_postgres::Object::take);
+        self.waiting = false;
     }
 }
 
-fn types(params: &[&dyn Param]) -> Vec<Type> {
-    params.iter().map(|p| p.sql_type()).collect()
+impl Step<'_> {
+    async fn prepare(&self, client: &ClientWrapper) -> Result<Statement, tokio_postgres::Error> {
+        let types: Vec<Type> = self.params.iter().map(|p| p.sql_type()).collect();
+        client.prepare_typed_cached(self.sql, &types).await
+    }
+
+    async fn run(
+        &self,
+        client: &ClientWrapper,
+        prepared: Option<Statement>,
+    ) -> Result<Vec<Row>, tokio_postgres::Error> {
+        if let Some(statement) = prepared {
+            let params: Vec<&(dyn ToSql + Sync)> = self.params.iter().map(|p| *p as _).collect();
+            client.query(&statement, &params).await
+        } else {
+            let params: Vec<(&(dyn ToSql + Sync), Type)> =
+                self.params.iter().map(|p| (*p as _, p.sql_type())).collect();
+            client.query_typed(self.sql, &params).await
+        }
+    }
 }
 
-async fn rows(
-    client: &impl GenericClient,
-    prepared: Option<Statement>,
-    sql: &str,
-    params: &[&dyn Param],
-) -> Result<Vec<Row>, tokio_postgres::Error> {
-    if let Some(statement) = prepared {
-        let params: Vec<&(dyn ToSql + Sync)> = params.iter().map(|p| *p as _).collect();
-        client.query(&statement, &params).await
-    } else {
-        let params: Vec<(&(dyn ToSql + Sync), Type)> =
-            params.iter().map(|p| (*p as _, p.sql_type())).collect();
-        client.query_typed(sql, &params).await
+async fn control(client: &ClientWrapper, command: Option<&str>) -> Result<(), tokio_postgres::Error> {
+    match command {
+        Some(command) => client.batch_execute(command).await,
+        None => Ok(()),
     }
 }
 

@@ -32,6 +32,11 @@ macro_rules! params {
                 Type::$many
             }
         }
+        impl Param for Option<Vec<$rust>> {
+            fn sql_type(&self) -> Type {
+                Type::$many
+            }
+        }
         impl Param for Vec<Option<$rust>> {
             fn sql_type(&self) -> Type {
                 Type::$many

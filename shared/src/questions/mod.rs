@@ -27,7 +27,7 @@ pub struct Question {
 }
 
 /// The questions of a survey, in order, and the survey's version. A draft exists for its owner alone.
-pub async fn list(db: &Db, viewer: &Viewer, survey: SurveyId) -> Result<(Vec<Question>, i32)> {
+pub async fn list(db: &mut Db, viewer: &Viewer, survey: SurveyId) -> Result<(Vec<Question>, i32)> {
     // One row a question, and one without a question for a survey that has none: no row means no survey.
     let rows = db
         .rows(

@@ -2,7 +2,7 @@
 
 use crate::{
     Error, Result,
-    rules::{MAX_QUESTIONS, Measure, Tally},
+    rules::MAX_QUESTIONS,
     values::{QuestionId, json::beginning},
 };
 use serde::{Deserialize, Deserializer, de};
@@ -62,14 +62,6 @@ impl Answers {
         let canonical = serde_json::to_vec(&self.0).map_err(Error::internal)?;
         Ok(Sha256::digest(canonical).to_vec())
     }
-}
-
-/// An answer that was checked, and what is counted of it.
-pub(super) struct CheckedAnswer {
-    pub(super) question: QuestionId,
-    pub(super) value: Value,
-    pub(super) measure: Measure,
-    pub(super) tallies: Vec<Tally>,
 }
 
 /// Size of an answer in a response of ours, with the id of its question.

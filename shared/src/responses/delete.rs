@@ -1,95 +1,76 @@
 //! Deleting a response, and taking it out of all counts.
 
 use super::{
-    ATTEMPTS, edited_again_and_again,
-    form::{made, rules},
+    counted::counted_sql,
+    form::{Form, form_columns},
     read::unknown,
-    store::{Tallies, shard},
+    store::{ATTEMPTS, edited_again_and_again},
 };
 use crate::{
     Result,
     accounts::Caller,
-    db::Db,
+    db::{Db, Param},
     surveys::ownership,
-    values::{QuestionId, ResponseId, SurveyId},
+    values::{ResponseId, SurveyId},
 };
 use serde_json::Value;
 
 /// Delete a response of a survey of the caller's. Its id stays, so that the sender's retry can't bring it back.
-pub async fn delete(db: &Db, owner: &Caller, survey: SurveyId, response: ResponseId) -> Result<()> {
+pub async fn delete(db: &mut Db, owner: &Caller, survey: SurveyId, response: ResponseId) -> Result<()> {
     for _ in 0..ATTEMPTS {
         let rows = db
             .rows(
-                "-- responses::find_answers
-                SELECT s.owner_id = $3 AS owned, s.is_visible AS visible, s.version, s.created_at AS made,
-                       r.single, q.id, q.type, q.reply_content, p.reply
-                FROM surveys s
-                LEFT JOIN responses r ON r.id = $2 AND r.survey_id = s.id AND r.deleted_at IS NULL
-                LEFT JOIN replies p ON p.response_id = r.id
-                LEFT JOIN questions q ON q.id = p.question_id
-                WHERE s.id = $1",
+                concat!(
+                    "-- responses::find_answers
+                    SELECT s.owner_id = $3 AS owned, s.is_visible AS visible, r.single, r.answers, ",
+                    form_columns!(),
+                    " FROM surveys s
+                    LEFT JOIN survey_counters l ON l.survey_id = s.id AND l.chunk = 0 AND l.shard = 0
+                    LEFT JOIN responses r ON r.id = $2 AND r.survey_id = s.id AND r.deleted_at IS NULL
+                    LEFT JOIN questions q ON q.survey_id = s.id
+                    WHERE s.id = $1"
+                ),
                 &[&survey, &response, &owner.user],
             )
             .await?;
         let first = rows.first().ok_or_else(ownership::unknown)?;
         ownership::must_own(first, owner)?;
-        let single = first.try_get::<_, Option<bool>>("single")?.ok_or_else(unknown)?;
-        let made = made(first)?;
-        let mut tallies = Vec::with_capacity(rows.len());
-        for row in &rows {
-            let Some(question) = row.try_get::<_, Option<QuestionId>>("id")? else { break };
-            let answer: Value = row.try_get("reply")?;
-            tallies.extend(
-                rules(row)?.tallies(&answer, single, made).into_iter().map(|tally| (question, tally)),
-            );
-        }
-        let tallies = Tallies::of(tallies);
-        let row = db
-            .row(
-                // Locks in the order of responses::store.
-                "-- responses::delete
-                WITH survey AS (
-                    SELECT s.id FROM surveys s WHERE s.id = $1 AND s.version = $2 FOR KEY SHARE
-                ), response AS (
-                    UPDATE responses r SET deleted_at = now(), hash = NULL, bytes = 0
-                    FROM survey WHERE r.id = $3 AND r.survey_id = survey.id AND r.deleted_at IS NULL
-                    RETURNING r.id, r.survey_id, r.single
-                ), replies AS (
-                    DELETE FROM replies p USING response r WHERE p.response_id = r.id
-                ), taken AS (
-                    UPDATE response_limits l SET taken = taken - 1
-                    FROM response r WHERE l.survey_id = r.survey_id AND NOT r.single
-                    RETURNING l.survey_id
-                ), counted AS (
-                    INSERT INTO survey_counters AS c (survey_id, shard, responses)
-                    SELECT survey_id, $4, -1 FROM response WHERE NOT single AND (SELECT count(*) FROM taken) >= 0
-                    ON CONFLICT (survey_id, shard) DO UPDATE SET responses = c.responses - 1
-                    RETURNING survey_id
-                ), tallied AS (
-                    INSERT INTO question_counters AS c (question_id, kind, part, shard, n, total)
-                    SELECT t.question_id, t.kind, t.part, $4, -1, -t.total
-                    FROM response, unnest($5, $6, $7, $8) AS t (question_id, kind, part, total)
-                    WHERE (SELECT count(*) FROM counted) >= 0
-                    ORDER BY t.question_id, t.kind, t.part
-                    ON CONFLICT (question_id, kind, part, shard)
-                    DO UPDATE SET n = c.n + excluded.n, total = c.total + excluded.total
-                )
-                SELECT EXISTS (SELECT FROM response) AS deleted",
-                &[
-                    &survey,
-                    &first.try_get::<_, i32>("version")?,
-                    &response,
-                    &shard(),
-                    &tallies.questions,
-                    &tallies.kinds,
-                    &tallies.parts,
-                    &tallies.totals,
-                ],
+        let answers = first.try_get::<_, Option<Value>>("answers")?.ok_or_else(unknown)?;
+        let form = Form::of(&rows)?;
+        let single = if first.try_get("single")? { only_number(&answers) } else { None };
+        let counted = form.counted(|number| answers.get(number));
+        let counts = counted.params(form.limited, single, -1);
+        let mut params: Vec<&dyn Param> = counts.iter().map(|param| &**param as _).collect();
+        let own: [&dyn Param; 5] = [&survey, &form.version, &response, &counted.measured, &counted.measures];
+        params.extend(own);
+        let rows = db
+            .write(
+                concat!(
+                    "-- responses::delete
+                    WITH survey AS (
+                        SELECT s.id FROM surveys s WHERE s.id = $12 AND s.version = $13 FOR KEY SHARE
+                    ), response AS (
+                        UPDATE responses r SET deleted_at = now(), hash = NULL, bytes = 0, answers = NULL
+                        FROM survey WHERE r.id = $14 AND r.survey_id = survey.id AND r.deleted_at IS NULL
+                        RETURNING r.survey_id
+                    ), measured AS (
+                        DELETE FROM measures m USING response, unnest($15, $16) AS gone (question_id, value)
+                        WHERE m.question_id = gone.question_id AND m.value = gone.value AND m.response_id = $14
+                    ), ",
+                    counted_sql!(),
+                    " SELECT FROM response"
+                ),
+                &params,
             )
             .await?;
-        if row.try_get("deleted")? {
+        if !rows.is_empty() {
             return Ok(());
         }
     }
     Err(edited_again_and_again())
+}
+
+/// The number of the question that a single answer is to.
+fn only_number(answers: &Value) -> Option<i32> {
+    answers.as_object()?.keys().next()?.parse().ok()
 }

@@ -1,93 +1,104 @@
-//! A survey as it is to be answered.
+//! A survey as it is to be answered, and the answers that were checked against it.
 
-use super::answers::{Answers, CheckedAnswer};
+use super::{
+    answers::{Answers, bytes},
+    counted::Counted,
+};
 use crate::{
     Error, Result,
-    db::Db,
-    error::Code,
     rules::Rules,
-    surveys::{State, ownership},
-    values::{AnswerFault, Fault, FaultCode, QuestionId, ResponseId, SurveyId},
+    values::{AnswerFault, Fault, FaultCode, QuestionId, SurveyId},
 };
 use chrono::{DateTime, NaiveDate, Utc};
-use serde_json::Value;
-use std::collections::BTreeSet;
+use serde_json::{Map, Value};
+use std::collections::{BTreeMap, BTreeSet};
 use tokio_postgres::Row;
 
+/// What a statement selects of `surveys s`, `questions q` and `survey_counters l` for a [`Form`]: one row a question, one
+/// without a question where there is none.
+macro_rules! form_columns {
+    () => {
+        "s.id AS survey, s.version, s.created_at AS made, l.max_responses IS NOT NULL AS limited, \
+         q.id AS question, q.number, q.type, q.required, q.reply_content, q.slots"
+    };
+}
+pub(super) use form_columns;
+
+/// The questions of a survey, in one version of it.
 pub(super) struct Form {
+    pub(super) survey: SurveyId,
     pub(super) version: i32,
-    state: State,
-    /// The response that already has the id, if there is one.
-    pub(super) earlier: Option<Earlier>,
+    /// Whether the number of its responses is limited.
+    pub(super) limited: bool,
+    /// Bytes that it takes in memory, more or less.
+    pub(super) bytes: usize,
     made: NaiveDate,
-    /// One row a question; one without a question where there is none.
-    rows: Vec<Row>,
+    questions: Vec<Question>,
 }
 
-/// A response that was stored before.
-pub(super) struct Earlier {
-    pub(super) survey: SurveyId,
-    pub(super) hash: Option<Vec<u8>>,
-    pub(super) created_at: DateTime<Utc>,
-    pub(super) deleted: bool,
+/// A question, as far as answers are concerned.
+pub(super) struct Question {
+    pub(super) id: QuestionId,
+    /// Names it in stored answers.
+    pub(super) number: i32,
+    /// Where its counts have a place in the survey's counters.
+    pub(super) slots: BTreeMap<String, i32>,
+    pub(super) rules: Rules,
+    required: bool,
+}
+
+/// Answers that keep the rules, as they are stored and counted.
+pub(super) struct Checked {
+    /// By the numbers of the questions.
+    pub(super) answers: Value,
+    pub(super) bytes: i32,
+    pub(super) counted: Counted,
+    /// The number of the question, where its answer was sent alone.
+    pub(super) single: Option<i32>,
 }
 
 impl Form {
-    pub(super) async fn read(db: &Db, survey: SurveyId, response: ResponseId) -> Result<Self> {
-        let rows = db
-            .rows(
-                "-- responses::form
-                SELECT s.version, survey_state(s, l.taken >= l.max_responses) AS state, s.created_at AS made,
-                       r.survey_id AS earlier_survey, r.hash, r.created_at, r.deleted_at IS NOT NULL AS deleted,
-                       q.id, q.type, q.required, q.reply_content
-                FROM surveys s
-                LEFT JOIN response_limits l ON l.survey_id = s.id
-                LEFT JOIN responses r ON r.id = $2
-                LEFT JOIN questions q ON q.survey_id = s.id
-                WHERE s.id = $1
-                ORDER BY q.position",
-                &[&survey, &response],
-            )
-            .await?;
-        let first = rows.first().ok_or_else(ownership::unknown)?;
-        let earlier = match first.try_get("earlier_survey")? {
-            Some(survey) => Some(Earlier {
-                survey,
-                hash: first.try_get("hash")?,
-                created_at: first.try_get("created_at")?,
-                deleted: first.try_get("deleted")?,
-            }),
-            None => None,
+    pub(super) fn of(rows: &[Row]) -> Result<Self> {
+        let first = rows.first().ok_or_else(|| Error::internal("a form of no rows"))?;
+        let made: DateTime<Utc> = first.try_get("made")?;
+        let mut form = Self {
+            survey: first.try_get("survey")?,
+            version: first.try_get("version")?,
+            limited: first.try_get("limited")?,
+            bytes: 500,
+            made: made.date_naive(),
+            questions: Vec::with_capacity(rows.len()),
         };
-        let (version, state, made) = (first.try_get("version")?, State::try_from(first)?, made(first)?);
-        Ok(Self { version, state, earlier, made, rows })
+        for row in rows {
+            let Some(id) = row.try_get("question")? else { break };
+            let reply_content: Option<Value> = row.try_get("reply_content")?;
+            let rules = Rules::of_stored(row.try_get("type")?, reply_content.as_ref());
+            let slots: Value = row.try_get("slots")?;
+            let slots: BTreeMap<String, i32> = serde_json::from_value(slots).map_err(Error::internal)?;
+            form.bytes += 1000 + rules.memory() + slots.keys().map(|name| 100 + name.len()).sum::<usize>();
+            let (number, required) = (row.try_get("number")?, row.try_get("required")?);
+            form.questions.push(Question { id, number, slots, rules, required });
+        }
+        Ok(form)
     }
 
-    /// 404 for a draft, which to respondents is as if it weren't there.
-    pub(super) fn must_be_visible(&self) -> Result<()> {
-        if self.state == State::Draft { Err(ownership::unknown()) } else { Ok(()) }
+    /// The question with this id.
+    pub(super) fn question(&self, id: QuestionId) -> Option<&Question> {
+        self.questions.iter().find(|question| question.id == id)
     }
 
-    /// 409 unless a whole response is taken.
-    pub(super) fn must_take_responses(&self) -> Result<()> {
-        must_be_open(self.state)?;
-        if self.state == State::Full { Err(full()) } else { Ok(()) }
-    }
-
-    /// Every question in turn; what is left over belongs to none.
-    pub(super) fn check(&self, answers: &Answers) -> Result<Vec<CheckedAnswer>> {
-        let (mut checked, mut faults) = (Vec::new(), Vec::new());
+    /// Check a whole response: every question in turn; what is left over belongs to none.
+    pub(super) fn check(&self, answers: &Answers) -> Result<Checked> {
+        let (mut given, mut faults) = (Vec::with_capacity(self.questions.len()), Vec::new());
         let mut unknown: BTreeSet<&String> = answers.0.keys().collect();
-        for row in &self.rows {
-            let Some(question) = row.try_get::<_, Option<QuestionId>>("id")? else { break };
-            let (required, rules) = (row.try_get("required")?, rules(row)?);
-            let key = question.to_string();
+        for question in &self.questions {
+            let key = question.id.to_string();
             unknown.remove(&key);
-            match answers.0.get(&key).filter(|answer| !rules.is_blank(answer)) {
-                None if required => faults.push(AnswerFault::new(question, Fault::required())),
+            match answers.0.get(&key).filter(|answer| !question.rules.is_blank(answer)) {
+                None if question.required => faults.push(AnswerFault::new(question.id, Fault::required())),
                 None => {}
-                Some(answer) => match check(question, &rules, answer, false, self.made) {
-                    Ok(answer) => checked.push(answer),
+                Some(answer) => match question.check(answer) {
+                    Ok(()) => given.push((question, answer)),
                     Err(others) => faults.extend(others),
                 },
             }
@@ -96,45 +107,44 @@ impl Form {
             let fault = Fault::new(FaultCode::UnknownQuestion, "is no question of this survey");
             faults.push(AnswerFault { question: question.clone(), fault });
         }
-        if faults.is_empty() { Ok(checked) } else { Err(Error::Rejected(faults)) }
+        if faults.is_empty() { Ok(self.checked(&given, None)) } else { Err(Error::Rejected(faults)) }
+    }
+
+    /// Check an answer that was sent alone. To a question of a type of the client's own anything is an answer.
+    pub(super) fn check_single(&self, question: QuestionId, answer: &Value) -> Result<Checked> {
+        let question = self.question(question).ok_or_else(super::unknown_question)?;
+        if question.rules.is_blank(answer) && !question.rules.takes_anything() {
+            return Err(Error::Rejected(vec![AnswerFault::new(question.id, Fault::required())]));
+        }
+        question.check(answer).map_err(Error::Rejected)?;
+        Ok(self.checked(&[(question, answer)], Some(question.number)))
+    }
+
+    /// What stored answers count, by the numbers of the questions.
+    pub(super) fn counted<'a>(&self, answers: impl Fn(&str) -> Option<&'a Value>) -> Counted {
+        let mut counted = Counted::default();
+        for question in &self.questions {
+            if let Some(answer) = answers(&question.number.to_string()) {
+                counted.add(question, answer, self.made);
+            }
+        }
+        counted
+    }
+
+    fn checked(&self, given: &[(&Question, &Value)], single: Option<i32>) -> Checked {
+        let (mut answers, mut counted, mut size) = (Map::new(), Counted::default(), 0_i32);
+        for (question, answer) in given {
+            counted.add(question, answer, self.made);
+            size = size.saturating_add(bytes(answer));
+            answers.insert(question.number.to_string(), (*answer).clone());
+        }
+        Checked { answers: Value::Object(answers), bytes: size, counted, single }
     }
 }
 
-/// Check an answer that is not blank, in a whole response or sent alone (`single`), to a survey made on that day.
-pub(super) fn check(
-    question: QuestionId,
-    rules: &Rules,
-    value: &Value,
-    single: bool,
-    made: NaiveDate,
-) -> Result<CheckedAnswer, Vec<AnswerFault>> {
-    let measure = rules.check(value).map_err(|faults| {
-        faults.into_iter().map(|fault| AnswerFault::new(question, fault)).collect::<Vec<_>>()
-    })?;
-    Ok(CheckedAnswer { question, value: value.clone(), measure, tallies: rules.tallies(value, single, made) })
-}
-
-/// The rules of the question in a row.
-pub(super) fn rules(row: &Row) -> Result<Rules> {
-    let reply_content: Option<Value> = row.try_get("reply_content")?;
-    Ok(Rules::of_stored(row.try_get("type")?, reply_content.as_ref()))
-}
-
-/// The day (UTC) on which the survey in a row was made.
-pub(super) fn made(row: &Row) -> Result<NaiveDate> {
-    Ok(row.try_get::<_, DateTime<Utc>>("made")?.date_naive())
-}
-
-/// 409 unless the survey takes answers at this moment. Single ones are taken by a full survey, too.
-pub(super) fn must_be_open(state: State) -> Result<()> {
-    let (code, text) = match state {
-        State::Open | State::Full => return Ok(()),
-        State::Scheduled => (Code::SurveyScheduled, "Survey takes no replies yet"),
-        State::Closed | State::Draft => (Code::SurveyClosed, "Survey takes no more replies"),
-    };
-    Err(Error::Conflict(code, text.into()))
-}
-
-pub(super) fn full() -> Error {
-    Error::Conflict(Code::LimitReached, "Survey has all the responses that it takes".into())
+impl Question {
+    fn check(&self, answer: &Value) -> Result<(), Vec<AnswerFault>> {
+        let named = |fault| AnswerFault::new(self.id, fault);
+        self.rules.check(answer).map_err(|faults| faults.into_iter().map(named).collect())
+    }
 }

@@ -16,7 +16,8 @@ use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::{Map, Value};
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
+use tokio_postgres::Row;
 use uuid::Uuid;
 
 /// Bytes of answers on a page. A Lambda function answers with at most 6 MB, in which the body is a text once more: a quote
@@ -114,37 +115,53 @@ pub struct ResponsePage {
     pub edited: bool,
 }
 
+/// The answers to one question.
+#[derive(Debug, Serialize)]
+pub struct QuestionAnswers {
+    answers: Vec<QuestionAnswer>,
+    /// Where the next page starts, if there are more responses.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<Position>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct QuestionAnswer {
+    id_response: ResponseId,
+    created_at: DateTime<Utc>,
+    answer: Value,
+}
+
+/// The ids and numbers of a survey's questions, for a statement on `surveys s`.
+macro_rules! names {
+    () => {
+        "ARRAY(SELECT id FROM questions WHERE survey_id = s.id ORDER BY id) AS questions, \
+         ARRAY(SELECT number FROM questions WHERE survey_id = s.id ORDER BY id) AS numbers"
+    };
+}
+
 /// The statement of a page: the comparison with the place of the cursor, the direction, and what must be true of a row and of
-/// all before it on the page.
+/// all before it on the page. One row more than the page has tells whether there are more.
 macro_rules! page_sql {
     ($compare:literal, $direction:literal, $readable:literal) => {
         concat!(
             "-- responses::page
-            SELECT s.owner_id = $2 AS owned, s.is_visible AS visible, s.version, r.id, r.created_at, r.single,
-                   r.xid::text AS xid, r.bytes, a.answers, (
-                       SELECT count(*) FROM (
-                           SELECT FROM responses
-                           WHERE survey_id = $1 AND s.owner_id = $2 AND deleted_at IS NULL
-                             AND (xid, id) ", $compare, " ($3::text::xid8, $4)
-                           ORDER BY xid ", $direction, ", id ", $direction, " LIMIT $5 + 1
-                       ) AS ahead
-                   ) AS ahead,
-                   ARRAY(SELECT id FROM questions WHERE survey_id = $1 ORDER BY id) AS questions
+            SELECT s.owner_id = $2 AS owned, s.is_visible AS visible, s.version, n.questions, n.numbers, r.id, r.created_at,
+                   r.single, r.xid::text AS xid, r.readable AND (r.bytes <= $6 OR place = 1) AS fits,
+                   CASE WHEN r.readable AND (r.bytes <= $6 OR place = 1) THEN r.answers END AS answers
             FROM surveys s
             LEFT JOIN LATERAL (
-                SELECT id, created_at, single, xid, sum(bytes + 150) OVER up_to AS bytes, row_number() OVER up_to = 1 AS first,
+                SELECT id, created_at, single, xid, answers, sum(bytes + 150) OVER up_to AS bytes, row_number() OVER up_to AS place,
                        bool_and(", $readable, ") OVER up_to AS readable
                 FROM (
-                    SELECT * FROM responses
+                    SELECT id, created_at, single, xid, answers, bytes FROM responses
                     WHERE survey_id = s.id AND s.owner_id = $2 AND deleted_at IS NULL
                       AND (xid, id) ", $compare, " ($3::text::xid8, $4)
-                    ORDER BY xid ", $direction, ", id ", $direction, " LIMIT $5
+                    ORDER BY xid ", $direction, ", id ", $direction, " LIMIT $5 + 1
                 ) AS next
                 WINDOW up_to AS (ORDER BY xid ", $direction, ", id ", $direction, ")
-            ) AS r ON r.readable
-            LEFT JOIN LATERAL (
-                SELECT json_object_agg(question_id, reply) AS answers FROM replies WHERE response_id = r.id
-            ) AS a ON r.bytes <= $6 OR r.first
+            ) AS r ON true
+            LEFT JOIN LATERAL (SELECT ", names!(), ") AS n ON coalesce(place, 1) = 1
             WHERE s.id = $1
             ORDER BY r.xid ", $direction, ", r.id ", $direction
         )
@@ -153,7 +170,7 @@ macro_rules! page_sql {
 
 /// A page of the responses of a survey of the caller's.
 pub async fn page(
-    db: &Db,
+    db: &mut Db,
     owner: &Caller,
     survey: SurveyId,
     order: Order,
@@ -182,19 +199,20 @@ pub async fn page(
     let first = rows.first().ok_or_else(ownership::unknown)?;
     ownership::must_own(first, owner)?;
     let version = first.try_get("version")?;
+    let names = names(first)?;
     let mut next = Position { survey, version, transaction, id: ResponseId(id) };
-    let mut responses = Vec::with_capacity(rows.len());
+    let (mut responses, mut more) = (Vec::with_capacity(rows.len()), false);
     for row in &rows {
         let Some(id) = row.try_get("id")? else { break };
-        if !responses.is_empty() && row.try_get::<_, i64>("bytes")? > MAX_BYTES {
+        // What is stored and can't be read yet is still to come.
+        more = !row.try_get::<_, bool>("fits")? || responses.len() == limit.get();
+        if more {
             break;
         }
         let transaction = row.try_get::<_, &str>("xid")?.parse().map_err(Error::internal)?;
         next = Position { transaction, id, ..next };
-        responses.push(stored(row)?);
+        responses.push(stored(row, &names)?);
     }
-    // What is stored and can't be read yet is still to come.
-    let more = i64::try_from(responses.len()).unwrap_or(i64::MAX) < first.try_get("ahead")?;
     Ok(ResponsePage {
         responses,
         questions: first.try_get("questions")?,
@@ -203,36 +221,71 @@ pub async fn page(
     })
 }
 
+/// The answers to a question of a survey of the caller's in a page of its responses: there may be fewer than those, or none,
+/// and yet a next page.
+pub async fn answers_to(
+    db: &mut Db,
+    owner: &Caller,
+    (survey, question): (SurveyId, QuestionId),
+    order: Order,
+    limit: Limit,
+    after: Option<Position>,
+) -> Result<QuestionAnswers> {
+    let page = page(db, owner, survey, order, limit, after).await?;
+    if !page.questions.contains(&question) {
+        return Err(super::unknown_question());
+    }
+    let name = question.to_string();
+    let answers = page.responses.into_iter().filter_map(|mut response| {
+        let answer = response.answers.remove(&name)?;
+        Some(QuestionAnswer { id_response: response.id, created_at: response.created_at, answer })
+    });
+    Ok(QuestionAnswers { answers: answers.collect(), next: page.next })
+}
+
 /// One response of a survey of the caller's.
-pub async fn find(db: &Db, owner: &Caller, survey: SurveyId, response: ResponseId) -> Result<StoredResponse> {
+pub async fn find(
+    db: &mut Db,
+    owner: &Caller,
+    survey: SurveyId,
+    response: ResponseId,
+) -> Result<StoredResponse> {
     let row = db
         .row_opt(
-            "-- responses::find
-            SELECT s.owner_id = $3 AS owned, s.is_visible AS visible, r.id, r.created_at, r.single, (
-                       SELECT json_object_agg(question_id, reply) FROM replies WHERE response_id = r.id
-                   ) AS answers
-            FROM surveys s
-            LEFT JOIN responses r ON r.id = $2 AND r.survey_id = s.id AND s.owner_id = $3 AND r.deleted_at IS NULL
-            WHERE s.id = $1",
+            concat!(
+                "-- responses::find
+                SELECT s.owner_id = $3 AS owned, s.is_visible AS visible, r.id, r.created_at, r.single, r.answers, ",
+                names!(),
+                " FROM surveys s
+                LEFT JOIN responses r ON r.id = $2 AND r.survey_id = s.id AND s.owner_id = $3 AND r.deleted_at IS NULL
+                WHERE s.id = $1"
+            ),
             &[&survey, &response, &owner.user],
         )
         .await?
         .ok_or_else(ownership::unknown)?;
     ownership::must_own(&row, owner)?;
     row.try_get::<_, Option<ResponseId>>("id")?.ok_or_else(unknown)?;
-    stored(&row)
+    stored(&row, &names(&row)?)
 }
 
-fn stored(row: &tokio_postgres::Row) -> Result<StoredResponse> {
-    let answers = match row.try_get("answers")? {
-        Some(Value::Object(answers)) => answers,
-        _ => Map::new(),
+/// The id of the question of each number.
+fn names(row: &Row) -> Result<BTreeMap<String, QuestionId>> {
+    let (questions, numbers): (Vec<QuestionId>, Vec<i32>) =
+        (row.try_get("questions")?, row.try_get("numbers")?);
+    Ok(numbers.iter().map(ToString::to_string).zip(questions).collect())
+}
+
+fn stored(row: &Row, names: &BTreeMap<String, QuestionId>) -> Result<StoredResponse> {
+    let Value::Object(answers) = row.try_get("answers")? else {
+        return Err(Error::internal("answers that are no object"));
     };
+    let named = |(number, answer)| Some((names.get(&number)?.to_string(), answer));
     Ok(StoredResponse {
         id: row.try_get("id")?,
         created_at: row.try_get("created_at")?,
         single: row.try_get("single")?,
-        answers,
+        answers: answers.into_iter().filter_map(named).collect(),
     })
 }
 

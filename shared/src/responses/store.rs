@@ -1,128 +1,202 @@
-//! Storing a checked response with its answers and its counts, in one statement: all or nothing.
+//! Storing a response: checked against the form that this process has read before, and stored by one statement, if the form is
+//! still the survey's. Only where that fails the survey is read, to say why or to try again.
 
 use super::{
-    answers::{CheckedAnswer, bytes},
-    form::full,
+    counted::counted_sql,
+    form::{Checked, Form, form_columns},
+    forms::Forms,
 };
 use crate::{
-    Result,
-    db::Db,
-    error::OnConstraint,
-    rules::Tally,
+    Error, Result,
+    db::{Db, Param},
+    error::{Code, OnConstraint},
+    surveys::State,
     values::{QuestionId, ResponseId, SurveyId},
 };
 use chrono::{DateTime, Utc};
-use rust_decimal::Decimal;
-use serde_json::Value;
-use uuid::Uuid;
 
-/// Rows over which each counter is spread.
-const SHARDS: u128 = 16;
+/// How often a response is checked anew because the survey was edited meanwhile.
+pub(super) const ATTEMPTS: usize = 3;
 
-/// A response that is to be stored, checked against a version of its survey. A single answer has no hash.
-pub(super) struct NewResponse {
-    pub(super) id: ResponseId,
+/// A response that is to be stored: whole, or an answer to one question.
+#[derive(Clone, Copy)]
+pub(super) enum To {
+    Survey(SurveyId),
+    Question(QuestionId),
+}
+
+/// What came of it.
+pub(super) enum Outcome {
+    Stored(DateTime<Utc>),
+    /// There was one with this id.
+    Known(Earlier),
+}
+
+/// A response that was stored before.
+pub(super) struct Earlier {
     pub(super) survey: SurveyId,
-    pub(super) version: i32,
     pub(super) hash: Option<Vec<u8>>,
+    pub(super) created_at: DateTime<Utc>,
+    pub(super) deleted: bool,
 }
 
-/// The columns of the counters that answers change, as arrays.
-pub(super) struct Tallies {
-    pub(super) questions: Vec<QuestionId>,
-    pub(super) kinds: Vec<&'static str>,
-    pub(super) parts: Vec<String>,
-    pub(super) totals: Vec<Decimal>,
-}
-
-impl Tallies {
-    pub(super) fn of(tallies: impl IntoIterator<Item = (QuestionId, Tally)>) -> Self {
-        let mut all = Self { questions: vec![], kinds: vec![], parts: vec![], totals: vec![] };
-        for (question, tally) in tallies {
-            all.questions.push(question);
-            all.kinds.push(tally.kind);
-            all.parts.push(tally.part);
-            all.totals.push(tally.total);
+/// Check a response and store it with what it counts, all or nothing, or say why not. Of a whole response, `hash` tells it from
+/// others.
+pub(super) async fn store(
+    db: &mut Db,
+    forms: &Forms,
+    to: To,
+    id: ResponseId,
+    hash: Option<&Vec<u8>>,
+    check: impl Fn(&Form) -> Result<Checked>,
+) -> Result<Outcome> {
+    let mut kept = match to {
+        To::Survey(survey) => forms.of_survey(survey),
+        To::Question(question) => forms.of_question(question),
+    };
+    for _ in 0..=ATTEMPTS {
+        if let Some(form) = kept
+            && let Ok(checked) = check(&form)
+            && let Some(created_at) = insert(db, &form, id, hash, checked).await?
+        {
+            return Ok(Outcome::Stored(created_at));
         }
-        all
+        let found = Found::read(db, to, id).await?;
+        if found.state == State::Draft {
+            return Err(to.unknown());
+        }
+        if let Some(earlier) = found.earlier {
+            return Ok(Outcome::Known(earlier));
+        }
+        found.state.must_be_open()?;
+        if found.state == State::Full && matches!(to, To::Survey(_)) {
+            return Err(full());
+        }
+        check(&found.form)?;
+        kept = Some(forms.keep(found.form));
+    }
+    Err(edited_again_and_again())
+}
+
+/// Store what was checked, if the form is still the survey's, and that is open, and the id is new. Gives the moment, or nothing
+/// where one of these is not so. Sent twice, it stores once.
+async fn insert(
+    db: &mut Db,
+    form: &Form,
+    id: ResponseId,
+    hash: Option<&Vec<u8>>,
+    checked: Checked,
+) -> Result<Option<DateTime<Utc>>> {
+    let counts = checked.counted.params(form.limited, checked.single, 1);
+    let single = checked.single.is_some();
+    let mut params: Vec<&dyn Param> = counts.iter().map(|param| &**param as _).collect();
+    let own: [&dyn Param; 9] = [
+        &form.survey,
+        &form.version,
+        &id,
+        &single,
+        &hash.cloned(),
+        &checked.bytes,
+        &checked.answers,
+        &checked.counted.measured,
+        &checked.counted.measures,
+    ];
+    params.extend(own);
+    let rows = db
+        .write_again(
+            concat!(
+                "-- responses::store
+                WITH survey AS (
+                    SELECT s.id FROM surveys s WHERE s.id = $12 AND s.version = $13 AND is_open(s) FOR KEY SHARE
+                ), response AS (
+                    INSERT INTO responses (id, survey_id, single, hash, bytes, answers, xid)
+                    SELECT $14, id, $15, $16, $17, $18, next_place(id) FROM survey
+                    ON CONFLICT (id) DO NOTHING
+                    RETURNING survey_id, created_at
+                ), measured AS (
+                    INSERT INTO measures (question_id, value, response_id)
+                    SELECT m.question_id, m.value, $14 FROM response, unnest($19, $20) AS m (question_id, value)
+                ), ",
+                counted_sql!(),
+                " SELECT created_at FROM response"
+            ),
+            &params,
+        )
+        .await
+        .on_constraint("survey_counters_limit_reached", full)?;
+    rows.first().map(|row| Ok(row.try_get("created_at")?)).transpose()
+}
+
+/// A survey as it is now, and the response that already has the id, if there is one.
+struct Found {
+    form: Form,
+    state: State,
+    earlier: Option<Earlier>,
+}
+
+impl Found {
+    async fn read(db: &mut Db, to: To, id: ResponseId) -> Result<Self> {
+        let (survey, question) = match to {
+            To::Survey(survey) => (Some(survey), None),
+            To::Question(question) => (None, Some(question)),
+        };
+        let rows = db
+            .rows(
+                concat!(
+                    "-- responses::form
+                    SELECT survey_state(s, l.responses >= l.max_responses) AS state, r.survey_id AS earlier_survey, r.hash,
+                           r.created_at, r.deleted_at IS NOT NULL AS deleted, ",
+                    form_columns!(),
+                    " FROM surveys s
+                    LEFT JOIN survey_counters l ON l.survey_id = s.id AND l.chunk = 0 AND l.shard = 0
+                    LEFT JOIN responses r ON r.id = $3
+                    LEFT JOIN questions q ON q.survey_id = s.id
+                    WHERE s.id = coalesce($1, (SELECT survey_id FROM questions WHERE id = $2))
+                    ORDER BY q.position"
+                ),
+                &[&survey, &question, &id],
+            )
+            .await?;
+        let first = rows.first().ok_or_else(|| to.unknown())?;
+        let earlier = match first.try_get("earlier_survey")? {
+            Some(survey) => Some(Earlier {
+                survey,
+                hash: first.try_get("hash")?,
+                created_at: first.try_get("created_at")?,
+                deleted: first.try_get("deleted")?,
+            }),
+            None => None,
+        };
+        Ok(Self { form: Form::of(&rows)?, state: State::try_from(first)?, earlier })
     }
 }
 
-/// A shard for the counters of one response.
-pub(super) fn shard() -> i16 {
-    i16::try_from(Uuid::now_v7().as_u128() % SHARDS).unwrap_or_default()
+impl To {
+    fn unknown(self) -> Error {
+        match self {
+            Self::Survey(_) => crate::surveys::ownership::unknown(),
+            Self::Question(_) => super::unknown_question(),
+        }
+    }
 }
 
-/// Store a response, if the survey is still what it was checked against, and open, and the id is new. Gives the moment, or
-/// nothing where one of these is not so.
-pub(super) async fn store(
-    db: &Db,
-    new: &NewResponse,
-    answers: Vec<CheckedAnswer>,
-) -> Result<Option<DateTime<Utc>>> {
-    let ids: Vec<Uuid> = answers.iter().map(|_| Uuid::now_v7()).collect();
-    let questions: Vec<QuestionId> = answers.iter().map(|answer| answer.question).collect();
-    let measures: Vec<Option<Decimal>> = answers.iter().map(|answer| answer.measure).collect();
-    let bytes: i32 = answers.iter().map(|answer| bytes(&answer.value)).fold(0, i32::saturating_add);
-    let (values, tallies): (Vec<Value>, Vec<_>) =
-        answers.into_iter().map(|answer| (answer.value, (answer.question, answer.tallies))).unzip();
-    let tallies = Tallies::of(
-        tallies
-            .into_iter()
-            .flat_map(|(question, tallies)| tallies.into_iter().map(move |tally| (question, tally))),
-    );
-    let row = db
-        .row(
-            "-- responses::store
-            WITH survey AS (
-                SELECT s.id FROM surveys s WHERE s.id = $1 AND s.version = $2 AND is_open(s) FOR KEY SHARE
-            ), response AS (
-                INSERT INTO responses (id, survey_id, single, hash, bytes, xid)
-                SELECT $3, id, $4::bytea IS NULL, $4, $5, next_place(id) FROM survey
-                ON CONFLICT (id) DO NOTHING
-                RETURNING id, survey_id, single, created_at
-            ), taken AS (
-                -- Over the limit the check of the table fails, and with it the statement.
-                UPDATE response_limits l SET taken = taken + 1
-                FROM response r WHERE l.survey_id = r.survey_id AND NOT r.single
-                RETURNING l.survey_id
-            ), counted AS (
-                INSERT INTO survey_counters AS c (survey_id, shard, responses)
-                SELECT survey_id, $6, 1 FROM response WHERE NOT single AND (SELECT count(*) FROM taken) >= 0
-                ON CONFLICT (survey_id, shard) DO UPDATE SET responses = c.responses + 1
-                RETURNING survey_id
-            ), replies AS (
-                INSERT INTO replies (id, response_id, question_id, reply, value)
-                SELECT a.id, response.id, a.question_id, a.reply, a.value
-                FROM response, unnest($7, $8, $9, $10) AS a (id, question_id, reply, value)
-            ), tallied AS (
-                INSERT INTO question_counters AS c (question_id, kind, part, shard, n, total)
-                SELECT t.question_id, t.kind, t.part, $6, 1, t.total
-                FROM response, unnest($11, $12, $13, $14) AS t (question_id, kind, part, total)
-                WHERE (SELECT count(*) FROM counted) >= 0
-                ORDER BY t.question_id, t.kind, t.part
-                ON CONFLICT (question_id, kind, part, shard)
-                DO UPDATE SET n = c.n + excluded.n, total = c.total + excluded.total
-            )
-            SELECT (SELECT created_at FROM response) AS created_at",
-            &[
-                &new.survey,
-                &new.version,
-                &new.id,
-                &new.hash,
-                &bytes,
-                &shard(),
-                &ids,
-                &questions,
-                &values,
-                &measures,
-                &tallies.questions,
-                &tallies.kinds,
-                &tallies.parts,
-                &tallies.totals,
-            ],
-        )
-        .await
-        .on_constraint("response_limits_reached", full)?;
-    Ok(row.try_get("created_at")?)
+impl State {
+    /// 409 unless a survey in this state takes answers. Single ones are taken by a full survey, too.
+    fn must_be_open(self) -> Result<()> {
+        let (code, text) = match self {
+            Self::Open | Self::Full => return Ok(()),
+            Self::Scheduled => (Code::SurveyScheduled, "Survey takes no replies yet"),
+            Self::Closed | Self::Draft => (Code::SurveyClosed, "Survey takes no more replies"),
+        };
+        Err(Error::Conflict(code, text.into()))
+    }
+}
+
+fn full() -> Error {
+    Error::Conflict(Code::LimitReached, "Survey has all the responses that it takes".into())
+}
+
+/// 503 for what was edited each time that it was checked.
+pub(super) fn edited_again_and_again() -> Error {
+    Error::Contended("the survey was edited again and again")
 }

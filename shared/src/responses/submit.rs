@@ -1,9 +1,8 @@
 //! Whole responses.
 
 use super::{
-    ATTEMPTS, Answers, edited_again_and_again,
-    form::Form,
-    store::{NewResponse, store},
+    Answers, Forms,
+    store::{Outcome, To, store},
 };
 use crate::{
     Error, Result,
@@ -29,36 +28,27 @@ pub struct Receipt {
 
 /// Store a whole response, or say all that is wrong with it. With an id that is known, and the same answers, the first
 /// result comes back, also after the survey has closed; an id whose response was deleted stays deleted.
-pub async fn submit(db: &Db, survey: SurveyId, id: ResponseId, answers: &Answers) -> Result<Receipt> {
+pub async fn submit(
+    db: &mut Db,
+    forms: &Forms,
+    survey: SurveyId,
+    id: ResponseId,
+    answers: &Answers,
+) -> Result<Receipt> {
     let hash = answers.hash()?;
-    let receipt = |created_at, replayed| Receipt {
-        message: "Response was added",
-        id,
-        id_survey: survey,
-        created_at,
-        replayed,
+    let outcome = store(db, forms, To::Survey(survey), id, Some(&hash), |form| form.check(answers)).await?;
+    let (created_at, replayed) = match outcome {
+        Outcome::Stored(created_at) => (created_at, false),
+        Outcome::Known(earlier) if earlier.survey == survey && earlier.deleted => {
+            return Err(Error::Deleted("The response with this id was deleted, and is not taken again"));
+        }
+        Outcome::Known(earlier) if earlier.survey == survey && earlier.hash.as_ref() == Some(&hash) => {
+            (earlier.created_at, true)
+        }
+        Outcome::Known(_) => {
+            let text = "There is another response with this id: use a new one";
+            return Err(Error::Conflict(Code::IdConflict, text.into()));
+        }
     };
-    for _ in 0..ATTEMPTS {
-        let form = Form::read(db, survey, id).await?;
-        form.must_be_visible()?;
-        if let Some(earlier) = &form.earlier {
-            return match earlier.survey == survey {
-                true if earlier.deleted => {
-                    Err(Error::Deleted("The response with this id was deleted, and is not taken again"))
-                }
-                true if earlier.hash.as_ref() == Some(&hash) => Ok(receipt(earlier.created_at, true)),
-                _ => {
-                    let text = "There is another response with this id: use a new one";
-                    Err(Error::Conflict(Code::IdConflict, text.into()))
-                }
-            };
-        }
-        form.must_take_responses()?;
-        let checked = form.check(answers)?;
-        let new = NewResponse { id, survey, version: form.version, hash: Some(hash.clone()) };
-        if let Some(created_at) = store(db, &new, checked).await? {
-            return Ok(receipt(created_at, false));
-        }
-    }
-    Err(edited_again_and_again())
+    Ok(Receipt { message: "Response was added", id, id_survey: survey, created_at, replayed })
 }

@@ -1,21 +1,24 @@
-//! Results of a survey: exact, and at the same cost whatever the number of replies.
+//! Results of a survey: exact, and at the same cost whatever the number of responses.
 //!
-//! Numbers come from the counters, least and greatest values from an index, and answers are shown only as many as fit.
+//! Numbers come from the counters, least and greatest values from an index, and answers are shown only when they are asked for,
+//! and only as many as fit.
 
 use crate::{
     Error, Result,
     accounts::Viewer,
-    db::Db,
-    questions::counters,
+    db::{Db, step},
+    questions::counters::{Counters, SURVEY_COUNTERS, slots},
     rules::{Range, Rules},
     surveys::ownership,
     values::{QuestionId, SurveyId},
 };
 use serde::Serialize;
 use serde_json::Value;
+use std::collections::{BTreeMap, HashMap};
+use tokio_postgres::Row;
 
 /// The newest answers that the results of one question show.
-const NEWEST: i64 = 1000;
+const NEWEST: usize = 1000;
 
 /// Bytes of answers that the results of one survey show. A Lambda function may answer with 6 MB, in which the body is a
 /// text once more: every quote is escaped, at worst every byte. Questions and counts may need 2 MiB of it so counted.
@@ -31,83 +34,154 @@ pub struct Stats {
     r#type: String,
     votes: i64,
     content: String,
-    answers: Value,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    answers: Option<Vec<Value>>,
     /// What the replies add up to, by type; nothing for texts and for the client's own types.
     summary: Value,
 }
 
-/// The results of a survey, question by question: for its owner, and for anyone where the survey publishes them. All of
-/// them are of one moment. `answers` are the newest, oldest first, as many as fit, and for the owner alone: by their order
-/// anybody could put single responses together.
-pub async fn stats(db: &Db, viewer: &Viewer, survey: SurveyId) -> Result<Vec<Stats>> {
-    let rows = db
-        .rows(
-            "-- results::stats
-            SELECT s.is_visible OR s.owner_id = $2 AS visible, s.public_stats OR s.owner_id = $2 AS permitted,
-                   q.id, q.type, q.content, q.reply_content, c.*, newest.answers,
-                   (SELECT min(value) FROM replies WHERE question_id = q.id AND value IS NOT NULL) AS least,
-                   (SELECT max(value) FROM replies WHERE question_id = q.id AND value IS NOT NULL) AS greatest
-            FROM surveys s
-            LEFT JOIN questions q ON q.survey_id = s.id
-                AND (s.public_stats AND s.is_visible OR s.owner_id = $2)
-            LEFT JOIN LATERAL (
-                SELECT array_agg(kind) AS kinds, array_agg(part) AS parts, array_agg(n) AS numbers, array_agg(total) AS totals
-                FROM (
-                    SELECT kind, part, sum(n)::bigint AS n, sum(total) AS total FROM (
-                        SELECT * FROM question_counters WHERE question_id = q.id AND kind < 'day'
-                        UNION ALL
-                        SELECT * FROM question_counters WHERE question_id = q.id AND kind > 'day'
-                        UNION ALL
-                        -- The newest days, each of them whole. One whose answers were all deleted takes no place.
-                        SELECT * FROM question_counters WHERE question_id = q.id AND kind = 'day' AND part > coalesce((
-                            SELECT part FROM question_counters WHERE question_id = q.id AND kind = 'day'
-                            GROUP BY part HAVING sum(n) > 0
-                            ORDER BY part DESC OFFSET $5 / greatest(s.question_count, 1) LIMIT 1
-                        ), '')
-                    ) AS shards GROUP BY kind, part
-                ) AS parts
-            ) AS c ON true
-            LEFT JOIN LATERAL (
-                SELECT coalesce(json_agg(reply ORDER BY id), '[]') AS answers FROM (
-                    SELECT id, reply, sum(octet_length(reply::text)) OVER (ORDER BY id DESC) AS bytes
-                    FROM (
-                        SELECT id, reply FROM replies WHERE question_id = q.id AND s.owner_id = $2 ORDER BY id DESC LIMIT $3
-                    ) AS newest
-                ) AS measured
-                WHERE bytes <= $4 / greatest(s.question_count, 1)
-            ) AS newest ON true
-            WHERE s.id = $1
-            ORDER BY q.position",
-            &[&survey, &viewer.user(), &NEWEST, &SHOWN, &DAYS],
+/// What changes with the results: the version of the survey, and how often a response was stored or deleted.
+pub type Tag = (i32, i64);
+
+/// The [`Tag`] of a survey's results, for whoever may read them.
+pub async fn tag(db: &mut Db, viewer: &Viewer, survey: SurveyId) -> Result<Tag> {
+    let row = db
+        .row_opt(
+            "-- results::tag
+            SELECT s.is_visible OR s.owner_id = $2 AS visible, s.public_stats OR s.owner_id = $2 AS permitted, s.version,
+                   (SELECT coalesce(sum(changes), 0)::bigint FROM survey_counters WHERE survey_id = $1 AND chunk = 0) AS changes
+            FROM surveys s WHERE s.id = $1",
+            &[&survey, &viewer.user()],
         )
         .await?;
-    let first = rows.first().ok_or_else(|| unknown(survey))?;
-    if !first.try_get::<_, Option<bool>>("visible")?.unwrap_or(false) {
-        return Err(unknown(survey));
-    }
-    if !first.try_get::<_, Option<bool>>("permitted")?.unwrap_or(false) {
-        return Err(match viewer {
-            Viewer::Caller(caller) => ownership::not_permitted(caller),
-            Viewer::Anyone(code, text) => Error::Unauthenticated(*code, text.clone()),
-        });
-    }
-    let mut stats = Vec::with_capacity(rows.len());
-    for row in &rows {
+    let row = row.ok_or_else(|| unknown(survey))?;
+    must_be_permitted(&row, viewer, survey)?;
+    Ok((row.try_get("version")?, row.try_get("changes")?))
+}
+
+/// The results of a survey, question by question: for its owner, and for anyone where the survey publishes them. All of
+/// them are of one moment. Answers are the newest, oldest first, as many as fit, and for the owner alone: by their order
+/// anybody could put single responses together.
+pub async fn stats(
+    db: &mut Db,
+    viewer: &Viewer,
+    survey: SurveyId,
+    with_answers: bool,
+) -> Result<(Vec<Stats>, Tag)> {
+    let (reader, shown) = (viewer.user(), if with_answers { SHOWN } else { 0 });
+    let [questions, survey_counters, question_counters, ranges, responses] = db
+        .snapshot([
+            step(
+                "-- results::questions
+                SELECT s.version, s.is_visible OR s.owner_id = $2 AS visible, s.public_stats OR s.owner_id = $2 AS permitted,
+                       q.id, q.number, q.type, q.content, q.reply_content, q.slots
+                FROM surveys s LEFT JOIN questions q ON q.survey_id = s.id
+                WHERE s.id = $1
+                ORDER BY q.position",
+                &[&survey, &reader],
+            ),
+            step(SURVEY_COUNTERS, &[&survey]),
+            step(
+                "-- results::question_counters
+                WITH first_days AS MATERIALIZED (
+                    -- Of the newest days, each of them whole. One whose answers were all deleted takes no place.
+                    SELECT q.id AS question_id, (
+                        SELECT part FROM question_counters WHERE question_id = q.id AND kind = 'day'
+                        GROUP BY part HAVING sum(n) > 0
+                        ORDER BY part DESC OFFSET $2 / s.question_count LIMIT 1
+                    ) AS part
+                    FROM surveys s JOIN questions q ON q.survey_id = s.id
+                    WHERE s.id = $1 AND q.type IN ('date', 'datetime')
+                )
+                SELECT c.question_id, c.kind, c.part, sum(c.n)::bigint AS n, sum(c.total) AS total
+                FROM questions q JOIN question_counters c ON c.question_id = q.id LEFT JOIN first_days d ON d.question_id = q.id
+                WHERE q.survey_id = $1 AND (c.kind <> 'day' OR c.part > coalesce(d.part, ''))
+                GROUP BY c.question_id, c.kind, c.part",
+                &[&survey, &DAYS],
+            ),
+            step(
+                "-- results::ranges
+                SELECT id, (SELECT value FROM measures WHERE question_id = q.id ORDER BY value LIMIT 1) AS least,
+                       (SELECT value FROM measures WHERE question_id = q.id ORDER BY value DESC LIMIT 1) AS greatest
+                FROM questions q WHERE survey_id = $1 AND type IN ('number', 'date', 'time', 'datetime')",
+                &[&survey],
+            ),
+            step(
+                // Each single answer is a response of its own.
+                "-- results::answers
+                SELECT answers FROM (
+                    SELECT answers, xid, id, sum(bytes) OVER (ORDER BY xid DESC, id DESC) AS bytes FROM (
+                        SELECT answers, bytes, xid, id FROM responses
+                        WHERE survey_id = (SELECT id FROM surveys WHERE id = $1 AND owner_id = $2 AND $3 > 0)
+                          AND deleted_at IS NULL
+                        ORDER BY xid DESC, id DESC LIMIT (
+                            SELECT 1000 * CASE WHEN most_singles > 0 THEN least(question_count, 20) ELSE 1 END
+                            FROM surveys s JOIN survey_counters c ON c.survey_id = s.id AND chunk = 0 AND shard = 0
+                            WHERE s.id = $1
+                        )
+                    ) AS newest
+                ) AS measured
+                WHERE bytes <= $3
+                ORDER BY xid, id",
+                &[&survey, &reader, &shown],
+            ),
+        ])
+        .await?;
+    let first = questions.first().ok_or_else(|| unknown(survey))?;
+    must_be_permitted(first, viewer, survey)?;
+    let mut counters = Counters::read(&survey_counters, &question_counters)?;
+    let ranges = ranges.iter().map(|row| Ok((row.try_get("id")?, range(row)?)));
+    let ranges: HashMap<QuestionId, Range> = ranges.collect::<Result<_>>()?;
+    let mut answers = newest(&responses)?;
+    let mut stats = Vec::with_capacity(questions.len());
+    for row in &questions {
         let Some(id) = row.try_get("id")? else { break };
         let r#type: String = row.try_get("type")?;
         let rules = Rules::of_stored(&r#type, row.try_get::<_, Option<Value>>("reply_content")?.as_ref());
-        let counts = counters::read(row)?;
-        let range = Range { least: row.try_get("least")?, greatest: row.try_get("greatest")? };
+        let counts = counters.of(id, &slots(row)?);
+        let number: i32 = row.try_get("number")?;
         stats.push(Stats {
             id,
             r#type,
             votes: counts.votes(),
             content: row.try_get("content")?,
-            answers: row.try_get("answers")?,
-            summary: rules.summary(&counts, range),
+            answers: with_answers.then(|| answers.remove(&number.to_string()).unwrap_or_default()),
+            summary: rules.summary(&counts, ranges.get(&id).copied().unwrap_or_default()),
         });
     }
-    Ok(stats)
+    Ok((stats, (first.try_get("version")?, counters.changes)))
+}
+
+fn must_be_permitted(row: &Row, viewer: &Viewer, survey: SurveyId) -> Result<()> {
+    if !row.try_get::<_, Option<bool>>("visible")?.unwrap_or(false) {
+        return Err(unknown(survey));
+    }
+    if row.try_get::<_, Option<bool>>("permitted")?.unwrap_or(false) {
+        return Ok(());
+    }
+    Err(match viewer {
+        Viewer::Caller(caller) => ownership::not_permitted(caller),
+        Viewer::Anyone(code, text) => Error::Unauthenticated(*code, text.clone()),
+    })
+}
+
+fn range(row: &Row) -> Result<Range> {
+    Ok(Range { least: row.try_get("least")?, greatest: row.try_get("greatest")? })
+}
+
+/// The newest answers of each question, by its number.
+fn newest(responses: &[Row]) -> Result<BTreeMap<String, Vec<Value>>> {
+    let mut all = BTreeMap::<String, Vec<Value>>::new();
+    for row in responses {
+        let Value::Object(answers) = row.try_get("answers")? else { continue };
+        for (number, answer) in answers {
+            all.entry(number).or_default().push(answer);
+        }
+    }
+    for answers in all.values_mut() {
+        answers.drain(..answers.len().saturating_sub(NEWEST));
+    }
+    Ok(all)
 }
 
 fn unknown(survey: SurveyId) -> Error {

@@ -1,6 +1,6 @@
 //! `boolean`: true or false.
 
-use super::{Counts, Measure, QuestionType, Range, Tally, object, read, scale::distribution};
+use super::{Counts, QuestionType, Range, Tally, object, read, scale::distribution};
 use crate::values::{Fault, FaultCode, FieldErrors};
 use chrono::NaiveDate;
 use serde::Deserialize;
@@ -15,9 +15,9 @@ impl QuestionType for Boolean {
         read(reply_content).map(|NoRules {}| Self)
     }
 
-    fn check(&self, answer: &Value) -> Result<Measure, Vec<Fault>> {
+    fn check(&self, answer: &Value) -> Result<(), Vec<Fault>> {
         if answer.is_boolean() {
-            Ok(None)
+            Ok(())
         } else {
             Err(Fault::new(FaultCode::WrongType, "must be true or false").into())
         }
@@ -25,6 +25,10 @@ impl QuestionType for Boolean {
 
     fn count(&self, answer: &Value, _: NaiveDate, tallies: &mut Vec<Tally>) {
         tallies.push(Tally::new("value", answer.to_string()));
+    }
+
+    fn parts(&self) -> Vec<(&'static str, String)> {
+        ["true", "false"].map(|value| ("value", value.to_owned())).into()
     }
 
     fn summary(&self, counts: &Counts, _: Range) -> Map<String, Value> {

@@ -36,10 +36,9 @@ impl<T: Written> Bounds<T> {
         Ok(Self { min, max })
     }
 
-    pub(super) fn check(&self, answer: &Value) -> Result<T, Fault> {
+    pub(super) fn check(&self, answer: &Value) -> Result<(), Vec<Fault>> {
         let value = T::read(string(answer)?).ok_or_else(|| Fault::new(FaultCode::Malformed, T::EXPECTED))?;
-        within(&value, self.min.as_ref(), self.max.as_ref(), T::write)?;
-        Ok(value)
+        Ok(within(&value, self.min.as_ref(), self.max.as_ref(), T::write)?)
     }
 }
 

@@ -2,15 +2,19 @@
 //!
 //! | kind | part | of |
 //! |---|---|---|
-//! | `answers`, `single` | empty | every answer, in a whole response or sent alone; `total` is the sum of numbers |
-//! | `option` | its value | single choice, multiple choice; ranking, where `total` is the sum of its ranks |
+//! | `answers` | empty | every answer |
+//! | `option` | its value | single choice, multiple choice, ranking |
+//! | `rank` | the value of an option | rankings, in which its ranks are added up |
 //! | `other` | empty | choices |
 //! | `value` | the value | booleans and scales |
-//! | `bucket` | its end nearer to zero | numbers that share sign, magnitude and first digit |
 //! | `cell` | row, line break, column | matrices, and the row alone for each row that was answered |
+//! | `hour` | `18` | times of day |
+//! | `bucket` | its end nearer to zero | numbers that share sign, magnitude and first digit; their sum is `total` |
 //! | `day`, `year` | `2030-01-31`, `1987` | dates and moments (in UTC), by the day near the present, by the year elsewhere |
 //! | `earlier`, `later` | empty | dates and moments outside of those years |
-//! | `hour` | `18` | times of day |
+//!
+//! Of the kinds down to `hour` a question has so many parts and no more: each has a place in the survey's counters. What
+//! there is no end to (the last four) gets a row of its own once it occurs.
 
 use rust_decimal::Decimal;
 use serde_json::Value;
@@ -23,13 +27,21 @@ pub struct Tally {
     pub kind: &'static str,
     /// Which of them.
     pub part: String,
-    /// What is added up beside the number.
+    /// How much it counts.
+    pub n: i64,
+    /// What is added up beside that.
     pub total: Decimal,
 }
 
 impl Tally {
     pub(super) fn new(kind: &'static str, part: impl Into<String>) -> Self {
-        Self { kind, part: part.into(), total: Decimal::ZERO }
+        Self { kind, part: part.into(), n: 1, total: Decimal::ZERO }
+    }
+
+    /// Kind and part as one text: `option cat`, `answers`.
+    #[must_use]
+    pub fn name(&self) -> String {
+        if self.part.is_empty() { self.kind.to_owned() } else { format!("{} {}", self.kind, self.part) }
     }
 }
 
@@ -44,23 +56,32 @@ impl Counts {
         *count = (count.0 + n, count.1 + total);
     }
 
+    /// Add to the count of this name.
+    pub fn add_named(&mut self, name: &str, n: i64) {
+        let (kind, part) = name.split_once(' ').unwrap_or((name, ""));
+        self.add(kind, part, n, Decimal::ZERO);
+    }
+
+    /// The count of this name.
+    #[must_use]
+    pub fn named(&self, name: &str) -> i64 {
+        let (kind, part) = name.split_once(' ').unwrap_or((name, ""));
+        self.n(kind, part)
+    }
+
     /// How many answered.
     #[must_use]
     pub fn votes(&self) -> i64 {
-        self.n("answers", "") + self.n("single", "")
+        self.n("answers", "")
     }
 
-    /// The sum of the numbers that were answered.
-    pub(super) fn sum(&self) -> Decimal {
-        self.total("answers", "") + self.total("single", "")
+    /// What the parts of a kind add up to.
+    pub(super) fn sum(&self, kind: &str) -> Decimal {
+        self.0.iter().filter(|((k, _), _)| k == kind).map(|(_, (_, total))| *total).sum()
     }
 
     pub(super) fn n(&self, kind: &str, part: &str) -> i64 {
         self.0.get(&(kind.to_owned(), part.to_owned())).map_or(0, |(n, _)| *n)
-    }
-
-    pub(super) fn total(&self, kind: &str, part: &str) -> Decimal {
-        self.0.get(&(kind.to_owned(), part.to_owned())).map_or(Decimal::ZERO, |(_, total)| *total)
     }
 
     /// All parts of a kind that were counted, in order.

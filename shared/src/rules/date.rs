@@ -31,9 +31,13 @@ impl QuestionType for Date {
         Bounds::define(reply_content).map(Self)
     }
 
-    /// Measured in days since the year 1.
-    fn check(&self, answer: &Value) -> Result<Measure, Vec<Fault>> {
-        Ok(Some(self.0.check(answer)?.num_days_from_ce().into()))
+    fn check(&self, answer: &Value) -> Result<(), Vec<Fault>> {
+        self.0.check(answer)
+    }
+
+    /// In days since the year 1.
+    fn measure(&self, answer: &Value) -> Measure {
+        Some(NaiveDate::read(answer.as_str()?)?.num_days_from_ce().into())
     }
 
     fn count(&self, answer: &Value, made: NaiveDate, tallies: &mut Vec<Tally>) {

@@ -30,15 +30,20 @@ impl QuestionType for DateTime {
         Bounds::define(reply_content).map(Self)
     }
 
-    /// Measured in seconds since 1970, to the microsecond.
-    fn check(&self, answer: &Value) -> Result<Measure, Vec<Fault>> {
+    fn check(&self, answer: &Value) -> Result<(), Vec<Fault>> {
         // New answers are RFC 3339 without what that leaves to agreement, a blank in place of the T; and chrono also takes the
         // minus sign of typesetters, U+2212.
         let plain = |text: &str| text.is_ascii() && matches!(text.as_bytes().get(10), Some(b'T' | b't'));
         if answer.as_str().is_some_and(|text| !plain(text)) {
             return Err(Fault::new(FaultCode::Malformed, chrono::DateTime::<Utc>::EXPECTED).into());
         }
-        Ok(Some(Decimal::new(self.0.check(answer)?.timestamp_micros(), 6)))
+        self.0.check(answer)
+    }
+
+    /// In seconds since 1970, to the microsecond.
+    fn measure(&self, answer: &Value) -> Measure {
+        let moment = chrono::DateTime::<Utc>::read(answer.as_str()?)?;
+        Some(Decimal::new(moment.timestamp_micros(), 6))
     }
 
     fn count(&self, answer: &Value, made: NaiveDate, tallies: &mut Vec<Tally>) {

@@ -70,6 +70,8 @@ pub struct Definition {
     pub reply_content: Option<Value>,
     /// Bytes that count towards the limit of a survey's questions together.
     pub bytes: i32,
+    /// The names of all that can be counted of its answers and has an end to it.
+    pub parts: Vec<String>,
 }
 
 impl Definition {
@@ -86,7 +88,8 @@ impl Definition {
         let rules = Rules::parse(r#type.as_str(), reply_content.as_ref())
             .map_err(|errors| errors.inside("replyContent"))?;
         let bytes = bytes(content.as_str(), reply_content.as_ref(), &rules);
-        Ok(Self { content, r#type, required: required.is_some_and(|flag| flag.0), reply_content, bytes })
+        let (required, parts) = (required.is_some_and(|flag| flag.0), rules.parts());
+        Ok(Self { content, r#type, required, reply_content, bytes, parts })
     }
 
     fn read(object: &Map<String, Value>, reading: Reading) -> Result<Self, FieldErrors> {

@@ -1,7 +1,7 @@
 //! `long_text`: any number of lines.
 
 use super::{
-    Measure, QuestionType,
+    QuestionType,
     text::{TextRules, string},
 };
 use crate::values::{Fault, FieldErrors};
@@ -14,7 +14,11 @@ impl QuestionType for LongText {
         TextRules::define(reply_content, 5000, 20_000).map(Self)
     }
 
-    fn check(&self, answer: &Value) -> Result<Measure, Vec<Fault>> {
+    fn check(&self, answer: &Value) -> Result<(), Vec<Fault>> {
         self.0.check(string(answer)?)
+    }
+
+    fn memory(&self) -> usize {
+        self.0.memory()
     }
 }

@@ -1,7 +1,7 @@
 //! `matrix`: an object that gives each row a column, or a list of columns.
 
 use super::{
-    Counts, Measure, QuestionType, Range, Rules, Tally,
+    Counts, QuestionType, Range, Rules, Tally,
     counts::share,
     object,
     options::{Options, option_value},
@@ -38,7 +38,7 @@ impl QuestionType for Matrix {
         Ok(Self { rows, columns, multiple: multiple.is_some_and(|multiple| multiple.0), min_rows })
     }
 
-    fn check(&self, answer: &Value) -> Result<Measure, Vec<Fault>> {
+    fn check(&self, answer: &Value) -> Result<(), Vec<Fault>> {
         let rows = answer.as_object().ok_or_else(|| {
             Fault::new(FaultCode::WrongType, "must be an object with a column for each row")
         })?;
@@ -53,7 +53,7 @@ impl QuestionType for Matrix {
             let text = format!("at least {} rows must be answered", self.min_rows);
             return Err(Fault::new(FaultCode::TooFew, text).into());
         }
-        Ok(None)
+        Ok(())
     }
 
     fn count(&self, answer: &Value, _: NaiveDate, tallies: &mut Vec<Tally>) {
@@ -64,6 +64,15 @@ impl QuestionType for Matrix {
                 |column| Tally::new("cell", format!("{row}\n{}", option_value(column).unwrap_or_default()));
             tallies.extend(columns.iter().map(cell));
         }
+    }
+
+    fn parts(&self) -> Vec<(&'static str, String)> {
+        let cells = |row: String| {
+            let cells =
+                self.columns.values().map(|column| ("cell", format!("{row}\n{column}"))).collect::<Vec<_>>();
+            std::iter::once(("cell", row)).chain(cells)
+        };
+        self.rows.values().flat_map(cells).collect()
     }
 
     fn summary(&self, counts: &Counts, _: Range) -> Map<String, Value> {

@@ -75,16 +75,21 @@ trait QuestionType {
     }
 
     /// Check an answer that is not blank.
-    fn check(&self, answer: &Value) -> Result<Measure, Vec<Fault>>;
+    fn check(&self, answer: &Value) -> Result<(), Vec<Fault>>;
 
-    /// What is added up of a checked answer, beside its being counted.
-    fn total(&self, _answer: &Value) -> Decimal {
-        Decimal::ZERO
+    /// A checked answer as a number. Like `count` it depends on nothing that can be edited.
+    fn measure(&self, _answer: &Value) -> Measure {
+        None
     }
 
     /// What is counted of a checked answer, beside its being there. Depends on the type, the answer and the day the survey was
     /// made, and on nothing that can be edited, so that a deleted response takes away just what it had added.
     fn count(&self, _answer: &Value, _made: NaiveDate, _tallies: &mut Vec<Tally>) {}
+
+    /// The kind and part of all that can be counted, where there is an end to it: each gets a place in the survey's counters.
+    fn parts(&self) -> Vec<(&'static str, String)> {
+        Vec::new()
+    }
 
     /// What the counts say.
     fn summary(&self, _counts: &Counts, _range: Range) -> Map<String, Value> {
@@ -94,6 +99,16 @@ trait QuestionType {
     /// The options by which answers are counted, retired ones among them.
     fn options(&self) -> Option<&Options> {
         None
+    }
+
+    /// Whether any JSON is an answer, `null` and what is empty included.
+    fn takes_anything(&self) -> bool {
+        false
+    }
+
+    /// Bytes that the rules take in memory beside what they name, more or less.
+    fn memory(&self) -> usize {
+        self.bytes()
     }
 
     /// Bytes that the results need for what is counted apart, more or less.
@@ -185,23 +200,47 @@ impl Rules {
     ///
     /// # Errors
     /// The faults of the answer: of a matrix those of all rows, of other types the first.
-    pub fn check(&self, answer: &Value) -> Result<Measure, Vec<Fault>> {
+    pub fn check(&self, answer: &Value) -> Result<(), Vec<Fault>> {
         self.0.check(answer)
     }
 
-    /// What is counted of a checked answer, in a whole response or sent alone (`single`), to a survey made on that day.
+    /// A checked answer as a number.
     #[must_use]
-    pub fn tallies(&self, answer: &Value, single: bool, made: NaiveDate) -> Vec<Tally> {
-        let kind = if single { "single" } else { "answers" };
-        let mut tallies = vec![Tally { total: self.0.total(answer), ..Tally::new(kind, "") }];
+    pub fn measure(&self, answer: &Value) -> Measure {
+        self.0.measure(answer)
+    }
+
+    /// What is counted of a checked answer to a survey made on that day.
+    #[must_use]
+    pub fn tallies(&self, answer: &Value, made: NaiveDate) -> Vec<Tally> {
+        let mut tallies = vec![Tally::new("answers", "")];
         self.0.count(answer, made, &mut tallies);
         tallies
+    }
+
+    /// The names of all that can be counted and has an end to it (see [`Tally::name`]).
+    #[must_use]
+    pub fn parts(&self) -> Vec<String> {
+        let parts = self.0.parts().into_iter().map(|(kind, part)| Tally::new(kind, part).name());
+        std::iter::once("answers".to_owned()).chain(parts).collect()
     }
 
     /// What the counts say, by type.
     #[must_use]
     pub fn summary(&self, counts: &Counts, range: Range) -> Value {
         Value::Object(self.0.summary(counts, range))
+    }
+
+    /// Whether any JSON is an answer, `null` and what is empty included.
+    #[must_use]
+    pub fn takes_anything(&self) -> bool {
+        self.0.takes_anything()
+    }
+
+    /// Bytes that the rules take in memory beside what they name, more or less.
+    #[must_use]
+    pub fn memory(&self) -> usize {
+        self.0.memory()
     }
 
     /// Bytes that the results need for what is counted apart, more or less.

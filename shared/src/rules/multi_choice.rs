@@ -1,7 +1,7 @@
 //! `multi_choice`: a list of options, each once, and perhaps one `{"other": "…"}`.
 
 use super::{
-    Counts, Measure, QuestionType, Range, Tally,
+    Counts, QuestionType, Range, Tally,
     options::{ChoiceRules, Options, Selections, read_listed, tally},
 };
 use crate::values::{Fault, FieldErrors, Flag, text::Whole};
@@ -30,13 +30,17 @@ impl QuestionType for MultiChoice {
         Ok(Self { choice, selections })
     }
 
-    fn check(&self, answer: &Value) -> Result<Measure, Vec<Fault>> {
+    fn check(&self, answer: &Value) -> Result<(), Vec<Fault>> {
         self.selections.check(answer, |item| self.choice.check(item))?;
-        Ok(None)
+        Ok(())
     }
 
     fn count(&self, answer: &Value, _: NaiveDate, tallies: &mut Vec<Tally>) {
         tallies.extend(answer.as_array().into_iter().flatten().map(tally));
+    }
+
+    fn parts(&self) -> Vec<(&'static str, String)> {
+        self.choice.parts()
     }
 
     fn summary(&self, counts: &Counts, _: Range) -> Map<String, Value> {

@@ -1,7 +1,7 @@
 //! `nps`: a whole number from 0 to 10, how likely somebody is to recommend something (F. Reichheld, "The One Number You Need
 //! to Grow", 2003): promoters answer 9 or 10, passives 7 or 8, detractors less.
 
-use super::{Counts, Measure, QuestionType, Range, Tally, counts::number, read, scale::Scale};
+use super::{Counts, QuestionType, Range, Tally, counts::number, read, scale::Scale};
 use crate::values::{Fault, FieldErrors};
 use chrono::NaiveDate;
 use rust_decimal::Decimal;
@@ -18,12 +18,16 @@ impl QuestionType for Nps {
         read(reply_content).map(|NoRules {}| Self(Scale { min: 0, max: 10 }))
     }
 
-    fn check(&self, answer: &Value) -> Result<Measure, Vec<Fault>> {
+    fn check(&self, answer: &Value) -> Result<(), Vec<Fault>> {
         self.0.check(answer)
     }
 
     fn count(&self, answer: &Value, made: NaiveDate, tallies: &mut Vec<Tally>) {
         self.0.count(answer, made, tallies);
+    }
+
+    fn parts(&self) -> Vec<(&'static str, String)> {
+        self.0.parts()
     }
 
     fn summary(&self, counts: &Counts, range: Range) -> Map<String, Value> {

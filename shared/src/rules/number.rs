@@ -40,7 +40,7 @@ impl QuestionType for Number {
         Ok(Self { min, max, step })
     }
 
-    fn check(&self, answer: &Value) -> Result<Measure, Vec<Fault>> {
+    fn check(&self, answer: &Value) -> Result<(), Vec<Fault>> {
         let Exact(number) =
             Exact::of(answer).ok_or_else(|| Fault::new(FaultCode::WrongType, Exact::EXPECTED))?;
         within(&number, self.min.as_ref(), self.max.as_ref(), ToString::to_string)?;
@@ -49,20 +49,21 @@ impl QuestionType for Number {
                 let text = format!("must be a multiple of {step} away from the least");
                 Err(Fault::new(FaultCode::Step, text).into())
             }
-            _ => Ok(Some(number)),
+            _ => Ok(()),
         }
     }
 
-    fn total(&self, answer: &Value) -> Decimal {
-        Exact::of(answer).map_or(Decimal::ZERO, |number| number.0)
+    fn measure(&self, answer: &Value) -> Measure {
+        Exact::of(answer).map(|number| number.0)
     }
 
     fn count(&self, answer: &Value, _: NaiveDate, tallies: &mut Vec<Tally>) {
-        tallies.extend(Exact::of(answer).map(|number| Tally::new("bucket", bucket(number.0).to_string())));
+        let bucket = |n: Decimal| Tally { total: n, ..Tally::new("bucket", bucket(n).to_string()) };
+        tallies.extend(self.measure(answer).map(bucket));
     }
 
     fn summary(&self, counts: &Counts, range: Range) -> Map<String, Value> {
-        let (n, sum) = (counts.votes(), counts.sum());
+        let (n, sum) = (counts.votes(), counts.sum("bucket"));
         object([
             ("count", json!(n)),
             ("sum", number(sum)),

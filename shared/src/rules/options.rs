@@ -39,6 +39,11 @@ impl Options {
         self.0.iter().map(|option| 80 + 2 * option.value.len()).sum()
     }
 
+    /// The values of all, in order.
+    pub(super) fn values(&self) -> impl Iterator<Item = String> {
+        self.0.iter().map(|option| option.value.clone())
+    }
+
     /// How many can be chosen.
     pub(super) fn live(&self) -> usize {
         self.0.iter().filter(|option| !option.retired).count()
@@ -230,6 +235,11 @@ impl ChoiceRules {
                 Err(Fault::new(FaultCode::Malformed, text))
             }
         }
+    }
+
+    pub(super) fn parts(&self) -> Vec<(&'static str, String)> {
+        let other = self.other.then(|| ("other", String::new()));
+        self.options.values().map(|value| ("option", value)).chain(other).collect()
     }
 
     pub(super) fn summary(&self, counts: &Counts) -> Map<String, Value> {

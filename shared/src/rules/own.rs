@@ -1,6 +1,6 @@
 //! A type of the client's own: its `replyContent` is kept as sent, and any JSON is an answer, as in flaskForms.
 
-use super::{Measure, QuestionType};
+use super::QuestionType;
 use crate::values::{Fault, FieldErrors};
 use serde_json::Value;
 
@@ -16,7 +16,11 @@ impl QuestionType for Own {
         false
     }
 
-    fn check(&self, _: &Value) -> Result<Measure, Vec<Fault>> {
-        Ok(None)
+    fn takes_anything(&self) -> bool {
+        true
+    }
+
+    fn check(&self, _: &Value) -> Result<(), Vec<Fault>> {
+        Ok(())
     }
 }

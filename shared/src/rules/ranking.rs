@@ -1,7 +1,7 @@
 //! `ranking`: a list of options, the best first.
 
 use super::{
-    Counts, Measure, QuestionType, Range, Tally,
+    Counts, QuestionType, Range, Tally,
     counts::ratio,
     object,
     options::{Options, Selections, read_listed, tally},
@@ -30,20 +30,28 @@ impl QuestionType for Ranking {
         Ok(Self { options, selections })
     }
 
-    fn check(&self, answer: &Value) -> Result<Measure, Vec<Fault>> {
+    fn check(&self, answer: &Value) -> Result<(), Vec<Fault>> {
         self.selections.check(answer, |item| self.options.live_value(item, "option"))?;
-        Ok(None)
+        Ok(())
     }
 
     fn count(&self, answer: &Value, _: NaiveDate, tallies: &mut Vec<Tally>) {
-        let ranked = answer.as_array().into_iter().flatten().enumerate();
-        tallies.extend(ranked.map(|(index, item)| Tally { total: (index + 1).into(), ..tally(item) }));
+        for (rank, item) in (1..).zip(answer.as_array().into_iter().flatten()) {
+            let option = tally(item);
+            tallies.push(Tally { kind: "rank", n: rank, ..option.clone() });
+            tallies.push(option);
+        }
+    }
+
+    fn parts(&self) -> Vec<(&'static str, String)> {
+        let of = |kind| self.options.values().map(move |value| (kind, value));
+        of("option").chain(of("rank")).collect()
     }
 
     fn summary(&self, counts: &Counts, _: Range) -> Map<String, Value> {
         let options = self.options.0.iter().map(|option| {
-            let (n, ranks) = (counts.n("option", &option.value), counts.total("option", &option.value));
-            json!({ "value": option.value, "count": n, "meanRank": ratio(ranks, n), "retired": option.retired })
+            let (n, ranks) = (counts.n("option", &option.value), counts.n("rank", &option.value));
+            json!({ "value": option.value, "count": n, "meanRank": ratio(ranks.into(), n), "retired": option.retired })
         });
         object([("options", options.collect())])
     }

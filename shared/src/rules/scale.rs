@@ -1,7 +1,7 @@
 //! `scale`: a whole number between two others.
 
 use super::{
-    Counts, Measure, QuestionType, Range, Tally,
+    Counts, QuestionType, Range, Tally,
     bounds::within,
     counts::{ratio, share},
     decimal::Number,
@@ -30,7 +30,7 @@ impl QuestionType for Scale {
         if min < max { Ok(Self { min, max }) } else { Err(FieldErrors::one("min", "must be below max")) }
     }
 
-    fn check(&self, answer: &Value) -> Result<Measure, Vec<Fault>> {
+    fn check(&self, answer: &Value) -> Result<(), Vec<Fault>> {
         let expected = || {
             Fault::new(
                 FaultCode::WrongType,
@@ -40,11 +40,15 @@ impl QuestionType for Scale {
         let number = Number::of(answer).ok_or_else(expected)?.0;
         let step = i64::try_from(number).ok().filter(|_| number.is_integer()).ok_or_else(expected)?;
         within(&step, Some(&self.min), Some(&self.max), ToString::to_string)?;
-        Ok(Some(step.into()))
+        Ok(())
     }
 
     fn count(&self, answer: &Value, _: NaiveDate, tallies: &mut Vec<Tally>) {
         tallies.extend(Number::of(answer).map(|step| Tally::new("value", step.0.to_string())));
+    }
+
+    fn parts(&self) -> Vec<(&'static str, String)> {
+        (self.min..=self.max).map(|value| ("value", value.to_string())).collect()
     }
 
     fn bytes(&self) -> usize {

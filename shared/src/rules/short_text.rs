@@ -1,7 +1,7 @@
 //! `short_text`: one line.
 
 use super::{
-    Measure, QuestionType,
+    QuestionType,
     text::{TextRules, string},
 };
 use crate::values::{Fault, FaultCode, FieldErrors};
@@ -14,11 +14,15 @@ impl QuestionType for ShortText {
         TextRules::define(reply_content, 255, 1000).map(Self)
     }
 
-    fn check(&self, answer: &Value) -> Result<Measure, Vec<Fault>> {
+    fn check(&self, answer: &Value) -> Result<(), Vec<Fault>> {
         let text = string(answer)?;
         if text.contains(['\n', '\r']) {
             return Err(Fault::new(FaultCode::Malformed, "must be a single line").into());
         }
         self.0.check(text)
+    }
+
+    fn memory(&self) -> usize {
+        self.0.memory()
     }
 }

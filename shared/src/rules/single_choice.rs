@@ -1,7 +1,7 @@
 //! `single_choice`: the value of an option, or `{"other": "…"}`.
 
 use super::{
-    Counts, Measure, QuestionType, Range, Tally,
+    Counts, QuestionType, Range, Tally,
     options::{ChoiceRules, Options, read_listed, tally},
 };
 use crate::values::{Fault, FieldErrors, Flag};
@@ -22,13 +22,17 @@ impl QuestionType for SingleChoice {
         Ok(Self(ChoiceRules { options, other: other.is_some_and(|other| other.0) }))
     }
 
-    fn check(&self, answer: &Value) -> Result<Measure, Vec<Fault>> {
+    fn check(&self, answer: &Value) -> Result<(), Vec<Fault>> {
         self.0.check(answer)?;
-        Ok(None)
+        Ok(())
     }
 
     fn count(&self, answer: &Value, _: NaiveDate, tallies: &mut Vec<Tally>) {
         tallies.push(tally(answer));
+    }
+
+    fn parts(&self) -> Vec<(&'static str, String)> {
+        self.0.parts()
     }
 
     fn summary(&self, counts: &Counts, _: Range) -> Map<String, Value> {

@@ -15,19 +15,20 @@ use std::collections::{BTreeMap, BTreeSet};
 /// The day on which the survey was made, in days since the year 1: 2030-06-15.
 const MADE: i32 = 741_243;
 
-/// Which of these answers are accepted, and the results after those, of which every second one was sent alone.
+/// Which of these answers are accepted, and the results after those.
 fn results(r#type: &str, definition: &Value, answers: &[Value]) -> (Vec<bool>, Value) {
     let rules = Rules::parse(r#type, Some(definition)).unwrap();
     let (mut counts, mut range, mut accepted) = (Counts::default(), Range::default(), Vec::new());
     for answer in answers {
-        let verdict = if rules.is_blank(answer) { None } else { rules.check(answer).ok() };
-        accepted.push(verdict.is_some());
-        let Some(measure) = verdict else { continue };
+        accepted.push(!rules.is_blank(answer) && rules.check(answer).is_ok());
+        if accepted.last() != Some(&true) {
+            continue;
+        }
+        let measure = rules.measure(answer);
         range.least = [range.least, measure].into_iter().flatten().min();
         range.greatest = range.greatest.max(measure);
-        let single = accepted.len() % 2 == 0;
-        for tally in rules.tallies(answer, single, day(MADE)) {
-            counts.add(tally.kind, &tally.part, 1, tally.total);
+        for tally in rules.tallies(answer, day(MADE)) {
+            counts.add(tally.kind, &tally.part, tally.n, tally.total);
         }
     }
     let votes = accepted.iter().filter(|accepted| **accepted).count();

@@ -1,6 +1,6 @@
 //! What the two types of texts have in common.
 
-use super::{Measure, ordered, read};
+use super::{ordered, read};
 use crate::values::{
     Fault, FaultCode, FieldErrors,
     text::{Whole, text},
@@ -45,7 +45,12 @@ impl TextRules {
         Ok(Self { min_length, max_length, pattern })
     }
 
-    pub(super) fn check(&self, text: &str) -> Result<Measure, Vec<Fault>> {
+    /// Bytes that the compiled pattern takes, and what matching needs beside it.
+    pub(super) fn memory(&self) -> usize {
+        if self.pattern.is_some() { 4 * MAX_PATTERN } else { 0 }
+    }
+
+    pub(super) fn check(&self, text: &str) -> Result<(), Vec<Fault>> {
         let length = i64::try_from(text.chars().count()).unwrap_or(i64::MAX);
         if length < self.min_length {
             let text = format!("must have at least {} characters", self.min_length);
@@ -59,7 +64,7 @@ impl TextRules {
             Some(pattern) if !pattern.0.is_match(text) => {
                 Err(Fault::new(FaultCode::Pattern, "doesn't have the form asked for").into())
             }
-            _ => Ok(None),
+            _ => Ok(()),
         }
     }
 }

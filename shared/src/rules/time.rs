@@ -35,14 +35,22 @@ impl QuestionType for Time {
         Bounds::define(reply_content).map(Self)
     }
 
-    /// Measured in seconds since midnight.
-    fn check(&self, answer: &Value) -> Result<Measure, Vec<Fault>> {
-        Ok(Some(self.0.check(answer)?.num_seconds_from_midnight().into()))
+    fn check(&self, answer: &Value) -> Result<(), Vec<Fault>> {
+        self.0.check(answer)
+    }
+
+    /// In seconds since midnight.
+    fn measure(&self, answer: &Value) -> Measure {
+        Some(NaiveTime::read(answer.as_str()?)?.num_seconds_from_midnight().into())
     }
 
     fn count(&self, answer: &Value, _: NaiveDate, tallies: &mut Vec<Tally>) {
         let hour = answer.as_str().and_then(NaiveTime::read).map(|time| format!("{:02}", time.hour()));
         tallies.extend(hour.map(|hour| Tally::new("hour", hour)));
+    }
+
+    fn parts(&self) -> Vec<(&'static str, String)> {
+        (0..24).map(|hour| ("hour", format!("{hour:02}"))).collect()
     }
 
     fn summary(&self, counts: &Counts, range: Range) -> Map<String, Value> {

@@ -148,16 +148,27 @@ pub struct Survey {
     updated_at: DateTime<Utc>,
 }
 
-/// What a statement selects of `surveys s` and its limit `l` for a [`Survey`]. The columns are named one by one: what is
+/// What a statement selects of `surveys s` and [`survey_counts`] for a [`Survey`]. The columns are named one by one: what is
 /// prepared as `*` fails when a migration adds a column.
 macro_rules! survey_columns {
     () => {
-        "s.id, s.name, survey_state(s, l.taken >= l.max_responses) AS state, s.is_active, s.opens_at, s.due_at, \
+        "s.id, s.name, survey_state(s, c.responses >= c.max_responses) AS state, s.is_active, s.opens_at, s.due_at, \
          s.description, s.visibility, s.public_stats, s.question_count, s.version, s.created_at, s.updated_at, \
-         sub_count(s.id), l.max_responses"
+         (c.responses + coalesce(c.most_singles, 0))::bigint AS sub_count, c.max_responses"
     };
 }
 pub(super) use survey_columns;
+
+/// The counts of `surveys s`, over all shards.
+macro_rules! survey_counts {
+    () => {
+        " JOIN LATERAL (
+            SELECT sum(responses)::bigint AS responses, max(max_responses) AS max_responses, max(most_singles) AS most_singles
+            FROM survey_counters WHERE survey_id = s.id AND chunk = 0
+        ) AS c ON true "
+    };
+}
+pub(super) use survey_counts;
 
 impl TryFrom<&Row> for Survey {
     type Error = Error;

@@ -1,6 +1,10 @@
 //! Reading surveys.
 
-use super::{Survey, SurveyList, model::survey_columns, ownership::unknown};
+use super::{
+    Survey, SurveyList,
+    model::{survey_columns, survey_counts},
+    ownership::unknown,
+};
 use crate::{
     Result,
     accounts::{Caller, Viewer},
@@ -9,25 +13,26 @@ use crate::{
 };
 
 /// The caller's surveys, in the order they were made.
-pub async fn list_owned(db: &Db, owner: &Caller, window: Window) -> Result<SurveyList> {
+pub async fn list_owned(db: &mut Db, owner: &Caller, window: Window) -> Result<SurveyList> {
     let rows = db
         .rows(
             concat!(
                 "-- surveys::list_owned
                 SELECT ",
                 survey_columns!(),
-                " FROM surveys s LEFT JOIN response_limits l ON l.survey_id = s.id
-                WHERE s.owner_id = $1 AND s.id > $2
+                " FROM surveys s",
+                survey_counts!(),
+                "WHERE s.owner_id = $1 AND s.id > $2
                 ORDER BY s.id LIMIT $3"
             ),
             &[&owner.user, &window.after(), &window.fetch()],
         )
         .await?;
-    SurveyList::new(&rows, window, format!("User {} has no surveys", owner.username))
+    SurveyList::new(&rows, window, format!("User {} has no surveys", owner.username()))
 }
 
 /// The public surveys that anyone may answer now, in the order they were made.
-pub async fn list_open(db: &Db, window: Window) -> Result<SurveyList> {
+pub async fn list_open(db: &mut Db, window: Window) -> Result<SurveyList> {
     let rows = db
         .rows(
             concat!(
@@ -39,8 +44,9 @@ pub async fn list_open(db: &Db, window: Window) -> Result<SurveyList> {
                 )
                 SELECT ",
                 survey_columns!(),
-                " FROM page JOIN surveys s USING (id) LEFT JOIN response_limits l ON l.survey_id = s.id
-                ORDER BY s.id"
+                " FROM page JOIN surveys s USING (id)",
+                survey_counts!(),
+                "ORDER BY s.id"
             ),
             &[&window.after(), &window.fetch()],
         )
@@ -49,18 +55,17 @@ pub async fn list_open(db: &Db, window: Window) -> Result<SurveyList> {
 }
 
 /// A survey. A draft exists for its owner alone.
-pub async fn find(db: &Db, viewer: &Viewer, survey: SurveyId) -> Result<Survey> {
-    let row = db
-        .row_opt(
-            concat!(
-                "-- surveys::find
-                SELECT ",
-                survey_columns!(),
-                " FROM surveys s LEFT JOIN response_limits l ON l.survey_id = s.id
-                WHERE s.id = $1 AND (s.is_visible OR s.owner_id = $2)"
-            ),
-            &[&survey, &viewer.user()],
-        )
-        .await?;
+pub async fn find(db: &mut Db, viewer: &Viewer, survey: SurveyId) -> Result<Survey> {
+    let row = db.row_opt(FIND, &[&survey, &viewer.user()]).await?;
     Survey::try_from(&row.ok_or_else(unknown)?)
 }
+
+/// The statement that reads survey $1 for user $2, or for nobody.
+pub(super) const FIND: &str = concat!(
+    "-- surveys::find
+    SELECT ",
+    survey_columns!(),
+    " FROM surveys s",
+    survey_counts!(),
+    "WHERE s.id = $1 AND (s.is_visible OR s.owner_id = $2)"
+);

@@ -1,19 +1,23 @@
 //! Making, changing and deleting surveys.
 
-use super::{Description, Name, NewSurvey, SurveyChanges, Visibility, ownership::lock};
+use super::{
+    Description, Name, NewSurvey, Survey, SurveyChanges, Visibility,
+    ownership::{LOCK, LOOK, must_be_editable, unknown},
+    read::FIND,
+};
 use crate::{
     Error, Result,
     accounts::{Caller, deleted_user},
-    db::{Db, Transaction},
+    db::{Db, step},
     error::OnConstraint,
-    rules::{TOO_LARGE, TOO_MANY},
+    rules::{MAX_QUESTIONS, TOO_LARGE, TOO_MANY},
     values::{QuestionId, SurveyId, text::Whole},
 };
 use serde::Serialize;
 use serde_json::Value;
 
 /// Add a survey and its questions, all or nothing, in one statement whatever their number.
-pub async fn insert(db: &Db, owner: &Caller, survey: &NewSurvey) -> Result<SurveyId> {
+pub async fn insert(db: &mut Db, owner: &Caller, survey: &NewSurvey) -> Result<SurveyId> {
     let id = SurveyId::new();
     let questions = &survey.questions;
     let ids: Vec<QuestionId> = questions.iter().map(|_| QuestionId::new()).collect();
@@ -23,21 +27,27 @@ pub async fn insert(db: &Db, owner: &Caller, survey: &NewSurvey) -> Result<Surve
     let reply_contents: Vec<Option<&Value>> = questions.iter().map(|q| q.reply_content.as_ref()).collect();
     let bytes: Vec<i32> = questions.iter().map(|q| q.bytes).collect();
     let all_bytes = bytes.iter().copied().fold(0, i32::saturating_add);
-    db.rows(
+    let mut free = 0..;
+    let slots: Vec<Value> = questions
+        .iter()
+        .map(|q| q.parts.iter().cloned().zip(free.by_ref().map(Value::from)).collect())
+        .collect();
+    let slot_count: i32 = free.start;
+    db.write(
         "-- surveys::insert
         WITH survey AS (
             INSERT INTO surveys (id, owner_id, name, description, is_active, opens_at, due_at, visibility, public_stats,
-                                 question_count, question_bytes)
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, cardinality($11), $17)
+                                 question_count, question_bytes, last_number, slot_count)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, cardinality($11), $17, cardinality($11), $19)
             RETURNING id
-        ), response_limit AS (
-            INSERT INTO response_limits (survey_id, taken, max_responses)
-            SELECT id, 0, $10 FROM survey WHERE $10 IS NOT NULL
+        ), counters AS (
+            INSERT INTO survey_counters (survey_id, chunk, shard, changes, responses, max_responses, counts)
+            SELECT id, 0, 0, 0, 0, $10, '{}' FROM survey
         )
-        INSERT INTO questions (id, survey_id, position, content, type, required, reply_content, bytes)
-        SELECT q.id, survey.id, q.position - 1, q.content, q.type, q.required, q.reply_content, q.bytes
-        FROM survey, unnest($11, $12, $13, $14, $15, $16)
-            WITH ORDINALITY AS q (id, content, type, required, reply_content, bytes, position)",
+        INSERT INTO questions (id, survey_id, position, number, content, type, required, reply_content, bytes, slots)
+        SELECT q.id, survey.id, q.number - 1, q.number, q.content, q.type, q.required, q.reply_content, q.bytes, q.slots
+        FROM survey, unnest($11, $12, $13, $14, $15, $16, $18)
+            WITH ORDINALITY AS q (id, content, type, required, reply_content, bytes, slots, number)",
         &[
             &id,
             &owner.user,
@@ -56,6 +66,8 @@ pub async fn insert(db: &Db, owner: &Caller, survey: &NewSurvey) -> Result<Surve
             &reply_contents,
             &bytes,
             &all_bytes,
+            &slots,
+            &slot_count,
         ],
     )
     .await
@@ -65,122 +77,133 @@ pub async fn insert(db: &Db, owner: &Caller, survey: &NewSurvey) -> Result<Surve
     Ok(id)
 }
 
-/// Change a survey of the caller's. What changes nothing leaves its version alone.
+/// Change a survey of the caller's. What changes nothing leaves its version alone. A survey that gets a limit is counted in one
+/// shard from then on, whose row has the limit.
 pub async fn update(
     db: &mut Db,
     owner: &Caller,
     survey: SurveyId,
     changes: &SurveyChanges,
     if_match: Option<i32>,
-) -> Result<()> {
-    let transaction = db.begin().await?;
-    lock(&transaction, owner, survey, if_match).await?;
-    let limit = &changes.response_limit;
-    let limit_changed =
-        limit.is_set() && set_limit(&transaction, survey, limit.value().map(|limit| limit.get())).await?;
+) -> Result<Survey> {
     let description = changes.desc.is_set().then(|| changes.desc.value().map_or("", Description::as_str));
-    transaction
-        .rows(
-            "-- surveys::update
-            WITH new AS (
-                SELECT coalesce($2, name) AS name, coalesce($3, description) AS description,
-                       coalesce($4, is_active) AS is_active, CASE WHEN $5 THEN $6 ELSE opens_at END AS opens_at,
-                       coalesce($7, due_at) AS due_at, coalesce($8, visibility) AS visibility,
-                       coalesce($9, public_stats) AS public_stats
-                FROM surveys WHERE id = $1
-            )
-            UPDATE surveys s SET
-                name = new.name, description = new.description, is_active = new.is_active, opens_at = new.opens_at,
-                due_at = new.due_at, visibility = new.visibility, public_stats = new.public_stats,
-                -- As it was until now: what has taken responses stays visible.
-                was_open = s.was_open OR s.is_active AND coalesce(s.opens_at <= now(), true)
-                    AND s.due_at > coalesce(s.opens_at, s.created_at),
-                version = version + 1,
-                updated_at = now()
-            FROM new
-            WHERE s.id = $1 AND ($10 OR new.* IS DISTINCT FROM
-                (s.name, s.description, s.is_active, s.opens_at, s.due_at, s.visibility, s.public_stats))",
-            &[
-                &survey,
-                &changes.name.as_ref().map(Name::as_str),
-                &description,
-                &changes.is_active.map(|flag| flag.0),
-                &changes.opens_at.is_set(),
-                &changes.opens_at.value().map(|opens| opens.0),
-                &changes.due_date.map(|due| due.0),
-                &changes.visibility.map(Visibility::as_str),
-                &changes.public_stats.map(|flag| flag.0),
-                &limit_changed,
-            ],
-        )
-        .await?;
-    transaction.commit().await
-}
-
-/// Set or lift the limit of a locked survey; whether that changes anything. What is taken is counted anew: without a limit
-/// nobody had kept count.
-async fn set_limit(transaction: &Transaction<'_>, survey: SurveyId, limit: Option<i64>) -> Result<bool> {
-    let row = transaction
-        .row(
-            "-- surveys::set_limit
-            WITH lifted AS (
-                DELETE FROM response_limits WHERE survey_id = $1 AND $2 IS NULL
-            ), set AS (
-                INSERT INTO response_limits (survey_id, taken, max_responses)
-                SELECT $1, coalesce(sum(responses), 0), $2 FROM survey_counters WHERE survey_id = $1 HAVING $2 IS NOT NULL
-                ON CONFLICT (survey_id) DO UPDATE SET max_responses = excluded.max_responses
-            )
-            SELECT (SELECT max_responses FROM response_limits WHERE survey_id = $1) IS DISTINCT FROM $2 AS changed",
-            &[&survey, &limit],
-        )
+    let [_, looked, _, found] = db
+        .transaction([
+            step(LOCK, &[&survey, &owner.user]),
+            step(LOOK, &[&survey, &owner.user]),
+            step(
+                "-- surveys::update
+                WITH old AS (
+                    SELECT s.*, l.max_responses
+                    FROM surveys s JOIN survey_counters l ON l.survey_id = s.id AND l.chunk = 0 AND l.shard = 0
+                    WHERE s.id = $1 AND s.owner_id = $2 AND s.version = coalesce($3, s.version)
+                ), new AS (
+                    SELECT coalesce($4, name) AS name, coalesce($5, description) AS description,
+                           coalesce($6, is_active) AS is_active, CASE WHEN $7 THEN $8 ELSE opens_at END AS opens_at,
+                           coalesce($9, due_at) AS due_at, coalesce($10, visibility) AS visibility,
+                           coalesce($11, public_stats) AS public_stats,
+                           CASE WHEN $12 THEN $13 ELSE max_responses END AS max_responses
+                    FROM old
+                ), gone AS (
+                    DELETE FROM survey_counters c USING new
+                    WHERE c.survey_id = $1 AND c.shard > 0 AND new.max_responses IS NOT NULL
+                    RETURNING c.chunk, c.changes, c.responses, c.counts
+                ), limited AS (
+                    -- Into shard 0, of which chunk 0 is always there.
+                    INSERT INTO survey_counters AS c (survey_id, chunk, shard, changes, responses, counts)
+                    SELECT $1, chunks.chunk, 0, coalesce(sum(gone.changes), 0), coalesce(sum(gone.responses), 0), ARRAY(
+                               SELECT sum(n)::bigint FROM gone, unnest(counts) WITH ORDINALITY AS counted (n, place)
+                               WHERE chunk = chunks.chunk GROUP BY place ORDER BY place
+                           )
+                    FROM new, (SELECT 0 AS chunk UNION SELECT chunk FROM gone) AS chunks LEFT JOIN gone USING (chunk)
+                    GROUP BY chunks.chunk
+                    ON CONFLICT (survey_id, chunk, shard) DO UPDATE SET
+                        changes = c.changes + excluded.changes,
+                        responses = c.responses + excluded.responses,
+                        max_responses = CASE c.chunk WHEN 0 THEN (SELECT max_responses FROM new) END,
+                        counts = added(c.counts, excluded.counts)
+                )
+                UPDATE surveys s SET
+                    name = new.name, description = new.description, is_active = new.is_active, opens_at = new.opens_at,
+                    due_at = new.due_at, visibility = new.visibility, public_stats = new.public_stats,
+                    -- As it was until now: what has taken responses stays visible.
+                    was_open = s.was_open OR s.is_active AND coalesce(s.opens_at <= now(), true)
+                        AND s.due_at > coalesce(s.opens_at, s.created_at),
+                    version = s.version + 1,
+                    updated_at = now()
+                FROM old, new
+                WHERE s.id = old.id AND new.* IS DISTINCT FROM (old.name, old.description, old.is_active, old.opens_at,
+                    old.due_at, old.visibility, old.public_stats, old.max_responses)",
+                &[
+                    &survey,
+                    &owner.user,
+                    &if_match,
+                    &changes.name.as_ref().map(Name::as_str),
+                    &description,
+                    &changes.is_active.map(|flag| flag.0),
+                    &changes.opens_at.is_set(),
+                    &changes.opens_at.value().map(|opens| opens.0),
+                    &changes.due_date.map(|due| due.0),
+                    &changes.visibility.map(Visibility::as_str),
+                    &changes.public_stats.map(|flag| flag.0),
+                    &changes.response_limit.is_set(),
+                    &changes.response_limit.value().map(|limit| limit.get()),
+                ],
+            ),
+            step(FIND, &[&survey, &Some(owner.user)]),
+        ])
         .await
-        .on_constraint("response_limits_reached", || {
-            Error::invalid("responseLimit", "there are more responses already; set isActive to false to take no more")
+        .on_constraint("survey_counters_limit_reached", || {
+            Error::invalid(
+                "responseLimit",
+                "there are more responses already; set isActive to false to take no more",
+            )
         })?;
-    Ok(row.try_get("changed")?)
+    must_be_editable(&looked, owner, if_match)?;
+    Survey::try_from(found.first().ok_or_else(unknown)?)
 }
 
 /// What was deleted with a survey.
 #[derive(Debug, Serialize)]
 pub struct Deleted {
     message: &'static str,
-    questions: i64,
+    questions: i32,
     responses: i64,
     replies: i64,
 }
 
 /// Delete a survey of the caller's with all that belongs to it.
 pub async fn delete(db: &mut Db, owner: &Caller, survey: SurveyId, if_match: Option<i32>) -> Result<Deleted> {
-    let transaction = db.begin().await?;
-    lock(&transaction, owner, survey, if_match).await?;
-    // In bulk, from the leaves on: a cascade would look for the replies of each response in turn.
-    let replies = transaction
-        .row(
-            "-- surveys::delete_replies
-            WITH gone AS (
-                DELETE FROM replies r USING questions q WHERE q.survey_id = $1 AND r.question_id = q.id RETURNING r.id
-            )
-            SELECT count(*) AS n FROM gone",
-            &[&survey],
-        )
+    let [_, looked, deleted] = db
+        .transaction([
+            step(LOCK, &[&survey, &owner.user]),
+            step(LOOK, &[&survey, &owner.user]),
+            step(
+                "-- surveys::delete
+                WITH survey AS (
+                    DELETE FROM surveys WHERE id = $1 AND owner_id = $2 AND version = coalesce($3, version)
+                    RETURNING question_count
+                )
+                SELECT question_count AS questions, (
+                           SELECT coalesce(sum(responses), 0)::bigint FROM survey_counters WHERE survey_id = $1
+                       ) AS responses, (
+                           SELECT coalesce(sum(c.counts[slot % 200 + 1]), 0)::bigint
+                           FROM questions q, LATERAL (SELECT (q.slots ->> 'answers')::integer AS slot) AS answered
+                           JOIN survey_counters c ON c.survey_id = $1 AND c.chunk = slot / 200
+                           WHERE q.survey_id = $1
+                       ) AS replies
+                FROM survey",
+                &[&survey, &owner.user, &if_match],
+            ),
+        ])
         .await?;
-    let rest = transaction
-        .row(
-            "-- surveys::delete
-            WITH responses AS (DELETE FROM responses WHERE survey_id = $1 RETURNING single, deleted_at),
-                 questions AS (DELETE FROM questions WHERE survey_id = $1 RETURNING id),
-                 survey AS (DELETE FROM surveys WHERE id = $1)
-            SELECT (SELECT count(*) FROM responses WHERE NOT single AND deleted_at IS NULL) AS responses,
-                   (SELECT count(*) FROM questions) AS questions",
-            &[&survey],
-        )
-        .await?;
-    transaction.commit().await?;
+    must_be_editable(&looked, owner, if_match)?;
+    let row = deleted.first().ok_or_else(unknown)?;
     Ok(Deleted {
         message: "Survey was deleted",
-        questions: rest.try_get("questions")?,
-        responses: rest.try_get("responses")?,
-        replies: replies.try_get("n")?,
+        questions: row.try_get("questions")?,
+        responses: row.try_get("responses")?,
+        replies: row.try_get("replies")?,
     })
 }
 
@@ -192,44 +215,39 @@ pub async fn duplicate(
     name: Option<&Name>,
 ) -> Result<SurveyId> {
     let id = SurveyId::new();
-    let transaction = db.begin().await?;
-    lock(&transaction, owner, survey, None).await?;
-    transaction
-        .rows(
-            "-- surveys::duplicate
-            INSERT INTO surveys (id, owner_id, name, description, is_active, opens_at, due_at, visibility, public_stats,
-                                 question_count, question_bytes)
-            SELECT $2, owner_id, coalesce($3, left('Copy of ' || name, 200)), description, false, opens_at, due_at,
-                   visibility, public_stats, question_count, question_bytes
-            FROM surveys WHERE id = $1",
-            &[&survey, &id, &name.map(Name::as_str)],
-        )
+    // As many as it may need.
+    let ids: Vec<QuestionId> = (0..MAX_QUESTIONS).map(|_| QuestionId::new()).collect();
+    let [_, looked, _, _] = db
+        .transaction([
+            step(LOCK, &[&survey, &owner.user]),
+            step(LOOK, &[&survey, &owner.user]),
+            step(
+                "-- surveys::duplicate
+                WITH survey AS (
+                    INSERT INTO surveys (id, owner_id, name, description, is_active, opens_at, due_at, visibility,
+                                         public_stats, question_count, question_bytes, last_number, slot_count)
+                    SELECT $3, owner_id, coalesce($4, left('Copy of ' || name, 200)), description, false, opens_at, due_at,
+                           visibility, public_stats, question_count, question_bytes, last_number, slot_count
+                    FROM surveys WHERE id = $1 AND owner_id = $2
+                    RETURNING id
+                )
+                INSERT INTO survey_counters (survey_id, chunk, shard, changes, responses, max_responses, counts)
+                SELECT survey.id, 0, 0, 0, 0, old.max_responses, '{}'
+                FROM survey JOIN survey_counters old ON old.survey_id = $1 AND old.chunk = 0 AND old.shard = 0",
+                &[&survey, &owner.user, &id, &name.map(Name::as_str)],
+            ),
+            step(
+                "-- surveys::duplicate_questions
+                INSERT INTO questions (id, survey_id, position, number, content, type, required, reply_content, bytes, slots)
+                SELECT new.id, s.id, q.position, q.number, q.content, q.type, q.required, q.reply_content, q.bytes, q.slots
+                FROM surveys s, (
+                    SELECT *, row_number() OVER (ORDER BY position) AS place FROM questions WHERE survey_id = $1
+                ) AS q JOIN unnest($3) WITH ORDINALITY AS new (id, place) USING (place)
+                WHERE s.id = $2",
+                &[&survey, &id, &ids],
+            ),
+        ])
         .await?;
-    let positions = transaction
-        .rows(
-            "-- surveys::positions\nSELECT position FROM questions WHERE survey_id = $1 ORDER BY position",
-            &[&survey],
-        )
-        .await?;
-    let ids: Vec<QuestionId> = positions.iter().map(|_| QuestionId::new()).collect();
-    transaction
-        .rows(
-            "-- surveys::duplicate_questions
-            INSERT INTO questions (id, survey_id, position, content, type, required, reply_content, bytes)
-            SELECT new.id, $2, q.position, q.content, q.type, q.required, q.reply_content, q.bytes
-            FROM (SELECT *, row_number() OVER (ORDER BY position) AS place FROM questions WHERE survey_id = $1) AS q
-            JOIN unnest($3) WITH ORDINALITY AS new (id, place) USING (place)",
-            &[&survey, &id, &ids],
-        )
-        .await?;
-    transaction
-        .rows(
-            "-- surveys::duplicate_limit
-            INSERT INTO response_limits (survey_id, taken, max_responses)
-            SELECT $2, 0, max_responses FROM response_limits WHERE survey_id = $1",
-            &[&survey, &id],
-        )
-        .await?;
-    transaction.commit().await?;
+    must_be_editable(&looked, owner, None)?;
     Ok(id)
 }

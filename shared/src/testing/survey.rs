@@ -1,6 +1,7 @@
 //! Surveys for tests, made without the endpoints.
 
 use super::{TestApp, Uuid};
+use crate::rules::Rules;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 use std::{
@@ -138,13 +139,13 @@ impl<'a> SurveyBuilder<'a> {
     }
 
     async fn make(self) -> TestSurvey {
-        let (db, id) = (self.test.db().await, Uuid::now_v7());
+        let (mut db, id) = (self.test.db().await, Uuid::now_v7());
         let questions = self.questions.as_array().unwrap();
         let count = i32::try_from(questions.len()).unwrap();
-        db.rows(
+        db.write(
             "INSERT INTO surveys (id, owner_id, name, description, is_active, was_open, opens_at, due_at, visibility,
-                                  public_stats, question_count, question_bytes, version, created_at, updated_at)
-             VALUES ($1, $2, $10, $11, $3, $4, $5, $6, $7, $8, $9, 10 * $9, $12,
+                                  public_stats, question_count, question_bytes, last_number, version, created_at, updated_at)
+             VALUES ($1, $2, $10, $11, $3, $4, $5, $6, $7, $8, $9, 10 * $9, $9, $12,
                      coalesce($13, now()), coalesce($14, $13, now()))",
             &[
                 &id,
@@ -165,29 +166,39 @@ impl<'a> SurveyBuilder<'a> {
         )
         .await
         .unwrap();
-        let mut ids = Vec::new();
-        for (position, question) in questions.iter().enumerate() {
-            ids.push(Uuid::now_v7());
-            db.rows(
-                "INSERT INTO questions (id, survey_id, position, content, type, required, reply_content, bytes)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, 10)",
+        let (mut ids, mut slot_count) = (Vec::new(), 0);
+        for (number, question) in (1..).zip(questions) {
+            let (id_question, r#type) = (Uuid::now_v7(), question["type"].as_str().unwrap());
+            let parts = Rules::of_stored(r#type, question.get("replyContent")).parts();
+            let first_slot = slot_count;
+            slot_count += i32::try_from(parts.len()).unwrap();
+            let slots: Value = parts.into_iter().zip((first_slot..slot_count).map(Value::from)).collect();
+            db.write(
+                "INSERT INTO questions (id, survey_id, position, number, content, type, required, reply_content, bytes, slots)
+                 VALUES ($1, $2, $3 - 1, $3, $4, $5, $6, $7, 10, $8)",
                 &[
-                    &ids[position],
+                    &id_question,
                     &id,
-                    &i32::try_from(position).unwrap(),
+                    &number,
                     &question["content"].as_str().unwrap_or("Why?"),
-                    &question["type"].as_str().unwrap(),
+                    &r#type,
                     &question["required"].as_bool().unwrap_or(false),
                     &question.get("replyContent"),
+                    &slots,
                 ],
             )
             .await
             .unwrap();
+            ids.push(id_question);
         }
-        if let Some(limit) = self.limit {
-            let sql = "INSERT INTO response_limits (survey_id, taken, max_responses) VALUES ($1, 0, $2)";
-            db.rows(sql, &[&id, &limit]).await.unwrap();
-        }
+        db.write("UPDATE surveys SET slot_count = $2 WHERE id = $1", &[&id, &slot_count]).await.unwrap();
+        db.write(
+            "INSERT INTO survey_counters (survey_id, chunk, shard, changes, responses, max_responses, counts)
+             VALUES ($1, 0, 0, 0, 0, $2, '{}')",
+            &[&id, &self.limit],
+        )
+        .await
+        .unwrap();
         TestSurvey { id, question: ids.first().copied().unwrap_or_default(), questions: ids }
     }
 }

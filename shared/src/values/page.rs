@@ -11,6 +11,10 @@ use uuid::Uuid;
 pub struct Limit(usize);
 
 impl Limit {
+    pub(crate) fn get(self) -> usize {
+        self.0
+    }
+
     /// The number of rows, for SQL.
     pub(crate) fn rows(self) -> i64 {
         i64::try_from(self.0).unwrap_or(i64::MAX)
