@@ -21,12 +21,16 @@ pub async fn differences(client: &mut Client) -> Result<Vec<String>> {
 const SURVEYS: &str = "
     -- recount::surveys
     WITH counted AS (
-        SELECT s.id, question_count, question_bytes,
-               (SELECT coalesce(sum(responses), 0) FROM survey_counters WHERE survey_id = s.id) AS responses,
-               (SELECT count(*) FROM survey_counters c WHERE survey_id = s.id AND chunk = 0 AND shard = 0) AS firsts,
-               (SELECT count(*) FROM survey_counters c WHERE survey_id = s.id AND shard > 0 AND EXISTS (
-                    SELECT FROM survey_counters WHERE survey_id = s.id AND max_responses IS NOT NULL)) AS beside_a_limit
-        FROM surveys s
+        SELECT s.id, question_count, question_bytes, c.*
+        FROM surveys s, LATERAL (
+            SELECT coalesce(sum(responses) FILTER (WHERE chunk = 0), 0) AS responses,
+                   count(*) FILTER (WHERE chunk = 0 AND shard = 0) AS firsts,
+                   count(*) FILTER (WHERE shard <> 0 AND limited) AS beside_a_limit,
+                   count(*) FILTER (WHERE chunk <> 0 AND responses <> 0
+                                       OR (chunk, shard) <> (0, 0) AND (max_responses IS NOT NULL OR singles IS NOT NULL)) AS misplaced
+            FROM (SELECT *, bool_or(max_responses IS NOT NULL) OVER () AS limited
+                  FROM survey_counters WHERE survey_id = s.id) AS rows
+        ) AS c
     ), stored AS (
         SELECT s.id, (SELECT count(*) FROM questions WHERE survey_id = s.id) AS questions,
                (SELECT coalesce(sum(bytes), 0) FROM questions WHERE survey_id = s.id) AS bytes,
@@ -39,7 +43,8 @@ const SURVEYS: &str = "
         ('question_count', c.question_count, s.questions),
         ('question_bytes', c.question_bytes, s.bytes),
         ('first rows of counters', c.firsts, 1),
-        ('rows of counters beside a limit', c.beside_a_limit, 0)
+        ('rows of counters beside a limit', c.beside_a_limit, 0),
+        ('rows of counters with what is not theirs', c.misplaced, 0)
     ) AS numbers (name, counted, stored)
     WHERE counted <> stored";
 
@@ -51,25 +56,33 @@ const QUESTIONS: &str = "
 
 const SLOTS: &str = "
     -- recount::slots
-    SELECT format('survey %s: slot %s of %s is that of %s', s.id, slot, s.slot_count, string_agg(q.id || ' ' || named.name, ', '))
-               AS difference
+    SELECT format('survey %s: slot %s of %s is that of %s', s.id, slot, s.slot_count,
+                  string_agg(q.id || ' ' || to_json(named.name), ', ' ORDER BY q.id, named.name)) AS difference
     FROM surveys s JOIN questions q ON q.survey_id = s.id, LATERAL json_each_text(q.slots) AS named (name, slot)
     GROUP BY s.id, slot
     HAVING count(*) > 1 OR slot::integer NOT BETWEEN 0 AND s.slot_count - 1
     UNION ALL
+    -- What is left in the slots of a deleted question is nobody's. What is in none would be the next question's.
+    SELECT format('survey %s: %s at place %s of chunk %s, there are %s slots', s.id, n, place, chunk, s.slot_count)
+    FROM surveys s JOIN survey_counters c ON c.survey_id = s.id, LATERAL unnest(c.counts) WITH ORDINALITY AS counted (n, place)
+    WHERE n <> 0 AND (place > 200 OR chunk * 200 + place > s.slot_count)
+    UNION ALL
     SELECT format('question %s: number %s, the last one is %s', q.id, number, last_number)
-    FROM questions q JOIN surveys s ON s.id = q.survey_id WHERE number NOT BETWEEN 1 AND last_number";
+    FROM questions q JOIN surveys s ON s.id = q.survey_id WHERE number NOT BETWEEN 1 AND last_number
+    UNION ALL
+    SELECT format('survey %s: %s single answers to number %s, which is no question', c.survey_id, n, alone.number)
+    FROM survey_counters c, LATERAL unnest(c.singles) WITH ORDINALITY AS alone (n, number)
+    WHERE n <> 0 AND NOT EXISTS (SELECT FROM questions q WHERE q.survey_id = c.survey_id AND q.number = alone.number)";
 
 const RESPONSES: &str = "
     -- recount::responses
-    SELECT format('response %s has %s answers, %s of them to no question, and %s bytes, not %s', r.id, count(a.key),
-                  count(a.key) FILTER (WHERE q.id IS NULL), r.bytes, coalesce(sum(octet_length(a.value::text) + 40), 0))
-               AS difference
+    SELECT format('response %s: %s answers to %s questions, bytes %s, there are %s', r.id, count(a.key), count(DISTINCT q.id),
+                  r.bytes, coalesce(sum(octet_length(a.value::text) + 40), 0)) AS difference
     FROM responses r LEFT JOIN LATERAL json_each(r.answers) AS a ON true
     LEFT JOIN questions q ON q.survey_id = r.survey_id AND q.number::text = a.key
     GROUP BY r.id
     HAVING r.single AND r.deleted_at IS NULL AND count(a.key) <> 1
-        OR count(a.key) <> count(q.id)
+        OR count(a.key) <> count(DISTINCT q.id)
         OR r.bytes <> coalesce(sum(octet_length(a.value::text) + 40), 0)";
 
 /// Every answer there is, as `answers`, with the moment its survey was made.
@@ -115,7 +128,8 @@ const MEASURES: &str = concat!(
         END AS value
         FROM answers WHERE type IN ('number', 'date', 'time', 'datetime')
     )
-    SELECT format('answer to %s in %s: value %s, it is %s', question_id, response_id, m.value, a.value) AS difference
+    SELECT format('answer to %s in %s: value %s, it is %s', question_id, response_id,
+                  coalesce(m.value::text, 'none'), coalesce(a.value::text, 'none')) AS difference
     FROM measures m FULL JOIN measured a USING (question_id, response_id)
     WHERE m.value IS DISTINCT FROM a.value"
 );

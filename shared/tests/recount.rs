@@ -3,17 +3,25 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a broken fixture should stop the test")]
 
 use proptest::{collection::vec, prelude::*, sample::select, test_runner::TestRunner};
+use rust_decimal::Decimal;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use shared::{
     config::Config,
-    db, recount, responses,
+    db, questions, recount, responses,
+    rules::Definition,
+    surveys::{self, SurveyChanges},
     testing::{TestApp, TestSurvey, User, Uuid},
-    values::{ResponseId, SurveyId},
+    values::{
+        Change, QuestionId, ResponseId, SurveyId,
+        fields::{Given, Reading},
+    },
 };
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
+use tokio_postgres::Client;
 
 /// Each question type with answers that differ in all that is counted, as they are written.
-const ANSWERS: [(&str, &str, &[&str]); 17] = [
+const ANSWERS: [(&str, &str, &[&str]); 18] = [
     ("short_text", "{}", &[r#""red""#, r#""Ż\u00f3łw\t""#]),
     ("long_text", "{}", &[r#""a\nb""#]),
     (
@@ -130,18 +138,29 @@ const ANSWERS: [(&str, &str, &[&str]); 17] = [
     ),
     ("x-colour", "7", &["null", r#""2030-06-15""#, "1e2", "[]", r#"{"r": "x"}"#, r#""""#]),
     ("Number", "{}", &["1e400", "true"]),
+    // So many that the counters go on in another row.
+    ("scale", r#"{"min": -100, "max": 100}"#, &["-100", "0", "100", "99"]),
 ];
 
-/// A survey with a question of each type.
+/// The questions of each type.
+fn questions() -> Value {
+    ANSWERS
+        .iter()
+        .map(|(r#type, definition, _)| json!({"type": r#type, "replyContent": parsed(definition)}))
+        .collect()
+}
+
+/// A survey with a question of each type, and a limit.
 async fn survey(test: &TestApp, owner: &User) -> TestSurvey {
-    let questions = ANSWERS.map(|(r#type, definition, _)| {
-        json!({"type": r#type, "replyContent": serde_json::from_str::<Value>(definition).unwrap()})
-    });
-    test.survey(owner).made("2030-06-15T23:30:00Z").limit(1000).questions(json!(questions)).await
+    test.survey(owner).made("2030-06-15T23:30:00Z").limit(1000).questions(questions()).await
 }
 
 fn parsed(json: &str) -> Value {
     serde_json::from_str(json).unwrap()
+}
+
+fn value<T: DeserializeOwned>(json: Value) -> T {
+    T::deserialize(Given { value: json, reading: Reading::Strict }).unwrap()
 }
 
 async fn delete(test: &TestApp, owner: &User, survey: Uuid, response: Uuid) {
@@ -176,6 +195,31 @@ async fn answer(test: &TestApp, owner: &User, survey: &TestSurvey) {
     test.response(survey.id, json!({})).await;
 }
 
+/// A session that has locked shard 0 of all surveys: a response is counted in another shard, if it may be.
+async fn busy(test: &TestApp) -> Client {
+    let session = db::session(&test.config(), None).await.unwrap();
+    session.batch_execute("BEGIN; SELECT FROM survey_counters WHERE shard = 0 FOR UPDATE").await.unwrap();
+    session
+}
+
+/// Every number that is counted and not 0, but for single answers: the question, what it counts, and that with its total.
+const COUNTED: &str = "
+    SELECT question_id, name, sum(n)::bigint AS n, trim_scale(sum(total)) AS total FROM (
+        SELECT question_id, concat_ws(' ', kind, nullif(part, '')) AS name, n, total FROM question_counters
+        UNION ALL
+        SELECT q.id, name, c.counts[slot::integer % 200 + 1], 0
+        FROM questions q CROSS JOIN json_each_text(q.slots) AS named (name, slot)
+        JOIN survey_counters c ON c.survey_id = q.survey_id AND c.chunk = slot::integer / 200
+    ) AS counted
+    GROUP BY question_id, name HAVING sum(n) <> 0 OR sum(total) <> 0
+    ORDER BY question_id, name";
+
+/// What is counted, up to the first blank of its name.
+const KINDS: [&str; 12] = [
+    "answers", "bucket", "cell", "day", "earlier", "hour", "later", "option", "other", "rank", "value",
+    "year",
+];
+
 #[tokio::test]
 async fn it_agrees_with_what_was_counted_of_every_type() {
     let test = TestApp::new().await;
@@ -190,15 +234,69 @@ async fn it_agrees_with_what_was_counted_of_every_type() {
     let mut session = db::session(&Config { database, ..test.config() }, None).await.unwrap();
     assert_eq!(recount::differences(&mut session).await.unwrap(), Vec::<String>::new());
     // It had something to count.
-    let rows = test
-        .db()
-        .await
-        .rows("SELECT DISTINCT kind FROM question_counters WHERE n > 0 ORDER BY kind", &[])
-        .await;
-    let kinds: Vec<String> = rows.unwrap().iter().map(|row| row.get("kind")).collect();
-    assert_eq!(kinds, KINDS[..12].iter().map(|(kind, ..)| *kind).collect::<Vec<_>>());
+    let sql =
+        format!("SELECT DISTINCT split_part(name, ' ', 1) AS kind FROM ({COUNTED}) AS counted ORDER BY kind");
+    let rows = session.query(&sql, &[]).await.unwrap();
+    assert_eq!(rows.iter().map(|row| row.get("kind")).collect::<Vec<&str>>(), KINDS);
+    assert_eq!(test.count("survey_counters WHERE chunk = 1 AND shard = 0").await, 1);
+    assert_eq!(test.count("survey_counters WHERE most_singles > 20").await, 1);
     assert!(test.count("responses WHERE deleted_at IS NOT NULL AND single").await > 5);
     assert!(test.count("responses WHERE deleted_at IS NOT NULL AND NOT single").await > 5);
+}
+
+#[tokio::test]
+async fn it_agrees_in_whatever_shards_it_was_counted_and_after_edits() {
+    let test = TestApp::new().await;
+    let ada = test.user("ada").await;
+    let survey = test.survey(&ada).made("2030-06-15T23:30:00Z").questions(questions()).await;
+    answer(&test, &ada, &survey).await;
+    let locked = busy(&test).await;
+    let first = survey.answers([json!("red"), json!("blue"), json!(12.5), json!(true)]);
+    for answers in [first.clone(), first, json!({ survey.questions[17].to_string(): 100 })] {
+        test.response(survey.id, answers).await;
+    }
+    locked.batch_execute("COMMIT").await.unwrap();
+    assert!(test.count("survey_counters WHERE shard > 0 AND responses > 0").await > 0);
+    test.assert_counted().await;
+    // Taken away in another shard than it was added in.
+    let locked = busy(&test).await;
+    let counted_in_0 = "SELECT id FROM responses WHERE NOT single AND deleted_at IS NULL ORDER BY id LIMIT 5";
+    for row in test.db().await.rows(counted_in_0, &[]).await.unwrap() {
+        delete(&test, &ada, survey.id, row.get("id")).await;
+    }
+    locked.batch_execute("COMMIT").await.unwrap();
+    assert!(test.count("survey_counters WHERE shard > 0 AND 0 > ANY (counts)").await > 0);
+    test.assert_counted().await;
+    // A question less, a question more, and a limit, which puts the shards together.
+    let owner = test.caller(&ada).await;
+    questions::delete(&mut test.db().await, &owner, QuestionId(survey.questions[2]), None).await.unwrap();
+    test.assert_counted().await;
+    let more = Definition::new(value(json!("How likely?")), value(json!("nps")), None, None).unwrap();
+    let added = questions::insert(&mut test.db().await, &owner, SurveyId(survey.id), &more).await.unwrap();
+    test.response(survey.id, json!({ added.to_string(): 9 })).await;
+    test.reply(added.0, json!(0)).await;
+    test.assert_counted().await;
+    let copy = surveys::duplicate(&mut test.db().await, &owner, SurveyId(survey.id), None).await.unwrap();
+    test.assert_counted().await;
+    let changes = SurveyChanges {
+        name: None,
+        desc: Change::Keep,
+        is_active: None,
+        opens_at: Change::Keep,
+        due_date: None,
+        visibility: None,
+        public_stats: None,
+        response_limit: Change::Set(Some(value(json!(1000)))),
+    };
+    surveys::update(&mut test.db().await, &owner, SurveyId(survey.id), &changes, None).await.unwrap();
+    assert_eq!(test.count("survey_counters WHERE shard > 0").await, 0);
+    test.response(survey.id, json!({ added.to_string(): 9 })).await;
+    test.assert_counted().await;
+    for gone in [SurveyId(survey.id), copy] {
+        surveys::delete(&mut test.db().await, &owner, gone, None).await.unwrap();
+        test.assert_counted().await;
+    }
+    assert_eq!(test.count("survey_counters").await, 0);
 }
 
 #[tokio::test]
@@ -213,199 +311,526 @@ async fn it_still_agrees_when_all_is_deleted() {
         delete(&test, &ada, survey.id, row.get("id")).await;
     }
     test.assert_counted().await;
-    // Of a shard more may have been taken away than was added.
-    let sums = "(SELECT FROM question_counters GROUP BY question_id, kind, part HAVING sum(n) <> 0 OR sum(total) <> 0) AS sums";
-    assert_eq!((test.count("answers").await, test.count(sums).await), (0, 0));
+    assert_eq!((test.count("answers").await, test.count("measures").await), (0, 0));
+    assert_eq!(test.count(&format!("({COUNTED}) AS counted")).await, 0);
+    assert_eq!(test.count("survey_counters WHERE responses <> 0 OR most_singles <> 0").await, 0);
     assert_eq!(test.count("responses").await, test.count("responses WHERE deleted_at IS NOT NULL").await);
 }
 
-/// Every kind of counter: the type of a question that has it, and one of its parts as the recount writes it.
-const KINDS: [(&str, &str, &str); 13] = [
-    ("answers", "boolean", r#""""#),
-    ("bucket", "number", r#""0.002""#),
-    ("cell", "matrix", r#""s\ny""#),
-    ("day", "date", r#""2029-06-14""#),
-    ("earlier", "date", r#""""#),
-    ("hour", "time", r#""09""#),
-    ("later", "datetime", r#""""#),
-    ("option", "ranking", r#""b""#),
-    ("other", "multi_choice", r#""""#),
-    ("single", "x-colour", r#""""#),
-    ("value", "boolean", r#""false""#),
-    ("year", "datetime", r#""1969""#),
-    // More of the same: the row of a matrix.
-    ("cell", "matrix", r#""s""#),
-];
+/// All that faults are planted in; what is generated has to be left out.
+const KEEP: &str = "
+    CREATE SCHEMA kept;
+    CREATE TABLE kept.surveys AS TABLE surveys;
+    CREATE TABLE kept.questions AS TABLE questions;
+    CREATE TABLE kept.responses AS TABLE responses;
+    CREATE TABLE kept.measures AS TABLE measures;
+    CREATE TABLE kept.question_counters AS TABLE question_counters;
+    CREATE TABLE kept.survey_counters AS
+    SELECT survey_id, chunk, shard, changes, responses, max_responses, singles, counts FROM survey_counters";
 
-/// What is done wrong, what sets it right, and how a line about it begins.
-type Fault = (String, String, String);
+/// As it was.
+const RESTORE: &str = "
+    UPDATE surveys s SET question_count = k.question_count, question_bytes = k.question_bytes, last_number = k.last_number,
+                         slot_count = k.slot_count
+    FROM kept.surveys k WHERE k.id = s.id;
+    UPDATE questions q SET position = k.position, number = k.number, bytes = k.bytes, slots = k.slots
+    FROM kept.questions k WHERE k.id = q.id;
+    DELETE FROM responses; INSERT INTO responses TABLE kept.responses;
+    DELETE FROM measures; INSERT INTO measures TABLE kept.measures;
+    DELETE FROM question_counters; INSERT INTO question_counters TABLE kept.question_counters;
+    DELETE FROM survey_counters;
+    INSERT INTO survey_counters (survey_id, chunk, shard, changes, responses, max_responses, singles, counts)
+    TABLE kept.survey_counters";
 
-/// Every way in which a counter of a kind can be wrong.
-fn wrong_counters(survey: &TestSurvey) -> Vec<Fault> {
-    let mut faults = Vec::new();
-    for (kind, r#type, part) in KINDS {
-        let question = ANSWERS.iter().position(|(other, ..)| *other == r#type).unwrap();
-        let question = survey.questions[question];
-        let unquoted: String = serde_json::from_str(part).unwrap();
-        let one = format!("question_id = '{question}' AND kind = '{kind}' AND part = '{unquoted}'");
-        let of_one = |sql: &str| format!("UPDATE question_counters SET {sql} WHERE {one}");
-        let line = format!("question {question}: {kind} {part} ");
-        let planted = [
-            (of_one("n = n + 1"), of_one("n = n - 1")),
-            (of_one("n = n - 1"), of_one("n = n + 1")),
-            (of_one("total = total + 0.000001"), of_one("total = total - 0.000001")),
-            (
-                format!(
-                    "CREATE TABLE lost AS SELECT * FROM question_counters WHERE {one}; DELETE FROM question_counters WHERE {one}"
-                ),
-                "INSERT INTO question_counters TABLE lost; DROP TABLE lost".to_owned(),
-            ),
-            (
-                format!("UPDATE question_counters SET part = part || '?' WHERE {one}"),
-                format!(
-                    "UPDATE question_counters SET part = '{unquoted}' WHERE question_id = '{question}' AND kind = '{kind}' AND part = '{unquoted}?'"
-                ),
-            ),
-        ];
-        faults.extend(planted.map(|(wrong, right)| (wrong, right, line.clone())));
-    }
-    // Something that nobody answered, of a kind that there is and of one that there isn't.
-    for (kind, part) in [("option", "z"), ("day", "2030-06-16"), ("colour", "red")] {
-        let question = survey.question;
-        faults.push((
-            format!("INSERT INTO question_counters VALUES ('{question}', '{kind}', '{part}', 0, 1, 0)"),
-            format!("DELETE FROM question_counters WHERE question_id = '{question}' AND kind = '{kind}'"),
-            format!("question {question}: {kind} \"{part}\" 1 (total 0), there are 0 (0)"),
-        ));
-    }
-    faults
+/// Two surveys: one with answers of every type and a limit, and one with a question of an own type, whose only response was
+/// counted in a shard of its own. What is in them is kept.
+struct World {
+    /// Its database is there as long as this is.
+    _test: TestApp,
+    session: Client,
+    survey: TestSurvey,
+    other: TestSurvey,
+    counted: BTreeMap<(Uuid, String), Count>,
 }
 
-/// Everything else that can be wrong.
-fn other_faults(survey: &TestSurvey, other: &TestSurvey) -> Vec<Fault> {
-    let (id, question) = (survey.id, survey.question);
-    let number = survey.questions[2];
-    let number = |what: &str| {
-        format!("(SELECT id FROM answers WHERE question_id = '{number}' AND {what} ORDER BY id LIMIT 1)")
-    };
-    let set = |table: &str, id: &str, column: &str, value: &str| {
-        format!("UPDATE {table} SET {column} = {value} WHERE {id}")
-    };
-    let change = |table: &str, id: &str, column: &str, line: String| {
-        let wrong = set(table, id, column, &format!("{column} + 1"));
-        (wrong, set(table, id, column, &format!("{column} - 1")), line)
-    };
-    let measure = |wrong: String, right: String| (wrong, right, "answer ".to_owned());
-    let this = format!("id = '{id}'");
-    vec![
-        change(
-            "survey_counters",
-            &format!("survey_id = '{id}' AND shard = (SELECT min(shard) FROM survey_counters)"),
-            "responses",
-            format!("survey {id}: responses 23, there are 22"),
-        ),
-        (
-            format!("INSERT INTO survey_counters VALUES ('{}', 0, 3)", other.id),
-            format!("DELETE FROM survey_counters WHERE survey_id = '{}'", other.id),
-            format!("survey {}: responses 3, there are 0", other.id),
-        ),
-        change("response_limits", &format!("survey_id = '{id}'"), "taken", format!("survey {id}: taken 23, there are 22")),
-        change("surveys", &this, "question_count", format!("survey {id}: question_count 18, there are 17")),
-        change("surveys", &this, "question_bytes", format!("survey {id}: question_bytes 171, there are 170")),
-        (
-            set("questions", &format!("id = '{question}'"), "position", "17"),
-            set("questions", &format!("id = '{question}'"), "position", "0"),
-            "question ".to_owned(),
-        ),
-        // A response that was deleted by its mark alone: its answers are there, and it is counted.
-        (
-            "CREATE TABLE marked AS SELECT id FROM responses WHERE NOT single AND deleted_at IS NULL ORDER BY id LIMIT 1;
-             UPDATE responses SET deleted_at = now() WHERE id IN (TABLE marked)"
-                .to_owned(),
-            "UPDATE responses SET deleted_at = NULL WHERE id IN (TABLE marked); DROP TABLE marked".to_owned(),
-            format!("survey {id}: responses 22, there are 21"),
-        ),
-        (
-            "CREATE TABLE marked AS SELECT id FROM responses WHERE single AND deleted_at IS NULL ORDER BY id LIMIT 1;
-             UPDATE responses SET deleted_at = now() WHERE id IN (TABLE marked)"
-                .to_owned(),
-            "UPDATE responses SET deleted_at = NULL WHERE id IN (TABLE marked); DROP TABLE marked".to_owned(),
-            "response ".to_owned(),
-        ),
-        // A single answer without its answer.
-        (
-            format!(
-                "INSERT INTO responses (id, survey_id, single, bytes) VALUES ('{question}', '{id}', true, 0)"
-            ),
-            format!("DELETE FROM responses WHERE id = '{question}'"),
-            format!("response {question} has 0 answers, 0 of them to other surveys"),
-        ),
-        // A response that answers another survey's question.
-        (
-            format!(
-                "INSERT INTO responses (id, survey_id, single, bytes) VALUES ('{question}', '{id}', true, 0);
-                 INSERT INTO replies (id, response_id, question_id, reply) VALUES ('{question}', '{question}', '{0}', '1');
-                 INSERT INTO question_counters VALUES ('{0}', 'single', '', 0, 1, 0)",
-                other.question
-            ),
-            format!(
-                "DELETE FROM responses WHERE id = '{question}'; DELETE FROM question_counters WHERE question_id = '{}'",
-                other.question
-            ),
-            format!("response {question} has 1 answers, 1 of them to other surveys"),
-        ),
-        measure(
-            set("replies", &format!("id = {}", number("value = 1")), "value", "1.000001"),
-            set("replies", &format!("id = {}", number("value = 1.000001")), "value", "1"),
-        ),
-        measure(
-            set("replies", &format!("id = {}", number("value = 9")), "value", "NULL"),
-            set("replies", &format!("id = {}", number("value IS NULL")), "value", "9"),
-        ),
-        // A text has no measure.
-        measure(
-            set("replies", &format!("question_id = '{question}'"), "value", "0"),
-            set("replies", &format!("question_id = '{question}'"), "value", "NULL"),
-        ),
-        // Another answer than the one that was counted.
-        (
-            format!("UPDATE replies SET reply = 'false' WHERE question_id = '{}'", survey.questions[3]),
-            format!(
-                "UPDATE replies SET reply = 'true' WHERE question_id = '{}' AND id IN (SELECT id FROM truth)",
-                survey.questions[3]
-            ),
-            format!("question {}: value \"false\" 2 ", survey.questions[3]),
-        ),
-    ]
+/// A number, and what is added up beside it.
+type Count = (i64, Decimal);
+
+impl World {
+    async fn new() -> Self {
+        let test = TestApp::new().await;
+        let ada = test.user("ada").await;
+        let survey = survey(&test, &ada).await;
+        let other = test.survey(&ada).questions(json!([{"type": "x-colour"}])).await;
+        answer(&test, &ada, &survey).await;
+        let locked = busy(&test).await;
+        test.response(other.id, other.answers([json!("red")])).await;
+        locked.batch_execute("COMMIT").await.unwrap();
+        test.assert_counted().await;
+        let session = db::session(&test.config(), None).await.unwrap();
+        session.batch_execute(KEEP).await.unwrap();
+        let rows = session.query(COUNTED, &[]).await.unwrap();
+        let counted = rows
+            .iter()
+            .map(|row| ((row.get("question_id"), row.get("name")), (row.get("n"), row.get("total"))));
+        Self { _test: test, survey, other, counted: counted.collect(), session }
+    }
+
+    /// The question of a type; its id.
+    fn question(&self, r#type: &str) -> Uuid {
+        let place = ANSWERS.iter().position(|(other, ..)| *other == r#type).unwrap();
+        self.survey.questions[place]
+    }
+
+    /// What is counted under a name.
+    fn counted(&self, question: Uuid, name: &str) -> Count {
+        self.counted.get(&(question, name.to_owned())).copied().unwrap_or_default()
+    }
+
+    /// What a statement finds: one row.
+    async fn row(&self, sql: &str) -> tokio_postgres::Row {
+        self.session.query_one(sql, &[]).await.unwrap()
+    }
+
+    /// Do something wrong, and assert that these lines come of it and no others.
+    async fn assert_found(&mut self, wrong: &str, lines: &[String]) {
+        self.session.batch_execute(wrong).await.unwrap();
+        assert_eq!(recount::differences(&mut self.session).await.unwrap(), lines, "{wrong}");
+        self.session.batch_execute(RESTORE).await.unwrap();
+    }
+}
+
+fn plain(n: i64) -> Count {
+    plain(n)
+}
+
+/// The line about a number of a question.
+fn line(question: Uuid, name: &str, counted: Count, stored: Count) -> String {
+    let [(n, total), (m, sum)] = [counted, stored].map(|(n, total)| (n, total.normalize()));
+    format!("question {question}: {} {n} (total {total}), there are {m} ({sum})", json!(name))
 }
 
 #[tokio::test]
-async fn it_finds_every_wrong_counter() {
-    let test = TestApp::new().await;
-    let ada = test.user("ada").await;
-    let survey = survey(&test, &ada).await;
-    let other = test.survey(&ada).questions(json!([{"type": "x-colour"}])).await;
-    answer(&test, &ada, &survey).await;
-    test.assert_counted().await;
-    let mut session = db::session(&test.config(), None).await.unwrap();
-    let sql = "CREATE TABLE truth AS SELECT id FROM answers WHERE reply::text = 'true'";
-    session.batch_execute(sql).await.unwrap();
-    let mut lines = BTreeSet::new();
-    for (wrong, right, line) in wrong_counters(&survey).into_iter().chain(other_faults(&survey, &other)) {
-        session.batch_execute(&wrong).await.unwrap();
-        let differences = recount::differences(&mut session).await.unwrap();
-        assert!(
-            differences.iter().any(|difference| difference.starts_with(&line)),
-            "{wrong}: {differences:?}"
+async fn it_finds_every_slot_that_is_wrong() {
+    let mut world = World::new().await;
+    // All of them at once, each by another number.
+    let sql = "SELECT q.id, name, slot::integer, s.slot_count
+               FROM questions q CROSS JOIN json_each_text(q.slots) AS named (name, slot) JOIN surveys s ON s.id = q.survey_id
+               WHERE s.id = $1 ORDER BY q.id, name";
+    let rows = world.session.query(sql, &[&world.survey.id]).await.unwrap();
+    assert_eq!(i32::try_from(rows.len()).unwrap(), rows[0].get::<_, i32>("slot_count"));
+    for sign in [1, -1] {
+        let mut lines = Vec::new();
+        for row in &rows {
+            let (question, name): (_, &str) = (row.get("id"), row.get("name"));
+            let (n, wrong) =
+                (world.counted(question, name).0, i64::from(row.get::<_, i32>("slot") + 1) * sign);
+            lines.push(line(question, name, plain(n + wrong), plain(n)));
+        }
+        let wrong = format!(
+            "UPDATE survey_counters c SET counts = ARRAY(
+                 SELECT coalesce(c.counts[place], 0) + {sign} * (chunk * 200 + place)
+                 FROM generate_series(1, least(200, s.slot_count - chunk * 200)) AS place
+             ) FROM surveys s WHERE s.id = c.survey_id AND s.id = '{}'",
+            world.survey.id
         );
-        lines.extend(differences);
-        session.batch_execute(&right).await.unwrap();
-        assert_eq!(recount::differences(&mut session).await.unwrap(), Vec::<String>::new(), "{right}");
+        world.assert_found(&wrong, &lines).await;
     }
-    // One number, one line.
-    assert!(lines.iter().all(|line| !line.contains('\n')), "{lines:?}");
-    let line = format!("question {}: year \"1969\" 0 (total 0), there are 2 (0)", survey.questions[14]);
-    assert!(lines.contains(&line), "{lines:?}");
+    // One alone, of each kind that has slots, and in each row.
+    let names = [
+        ("short_text", "answers"),
+        ("matrix", "cell s\ny"),
+        ("matrix", "cell s"),
+        ("time", "hour 09"),
+        ("single_choice", "option a"),
+        ("multi_choice", "other"),
+        ("ranking", "rank b"),
+        ("boolean", "value false"),
+    ];
+    let names = names.map(|(r#type, name)| (world.question(r#type), name));
+    for (question, name) in names.into_iter().chain([(world.survey.questions[17], "value 100")]) {
+        let (n, _) = world.counted(question, name);
+        assert!(n > 0, "{name}");
+        for (change, wrong) in [("+ 1", n + 1), ("- 1", n - 1), ("* 0", 0)] {
+            let sql = format!(
+                "UPDATE survey_counters c SET counts[slot % 200 + 1] = counts[slot % 200 + 1] {change}
+                 FROM (SELECT survey_id, (slots ->> $${name}$$)::integer AS slot FROM questions WHERE id = '{question}') AS q
+                 WHERE c.survey_id = q.survey_id AND c.chunk = slot / 200"
+            );
+            world.assert_found(&sql, &[line(question, name, plain(wrong), plain(n))]).await;
+        }
+    }
+    // A row that is not there.
+    let sql = format!("DELETE FROM survey_counters WHERE survey_id = '{}' AND chunk = 1", world.survey.id);
+    world.session.batch_execute(&sql).await.unwrap();
+    let found = recount::differences(&mut world.session).await.unwrap();
+    assert!(
+        found.iter().all(|line| line.contains(" 0 (total 0), there are ")) && found.len() > 3,
+        "{found:?}"
+    );
+}
+
+#[tokio::test]
+async fn it_finds_every_wrong_number_that_has_a_row() {
+    let mut world = World::new().await;
+    let names = [
+        ("number", "bucket", "0.002"),
+        ("date", "day", "2029-06-14"),
+        ("date", "earlier", ""),
+        ("datetime", "later", ""),
+        ("datetime", "year", "1969"),
+    ];
+    for (r#type, kind, part) in names {
+        let (question, name) = (world.question(r#type), format!("{kind} {part}").trim_end().to_owned());
+        let (n, total) = world.counted(question, &name);
+        assert!(n > 0, "{name}");
+        let one = format!("question_id = '{question}' AND kind = '{kind}' AND part = '{part}'");
+        let more = "0.000001".parse::<Decimal>().unwrap();
+        let changes = [
+            ("n = n + 1", (n + 1, total)),
+            ("n = n - 1", (n - 1, total)),
+            ("total = total + 0.000001", (n, total + more)),
+            ("total = total - 0.000001", (n, total - more)),
+        ];
+        for (change, wrong) in changes {
+            let sql = format!("UPDATE question_counters SET {change} WHERE {one}");
+            world.assert_found(&sql, &[line(question, &name, wrong, (n, total))]).await;
+        }
+        let lost = line(question, &name, Default::default(), (n, total));
+        world.assert_found(&format!("DELETE FROM question_counters WHERE {one}"), &[lost.clone()]).await;
+        // Counted as something else.
+        let extra =
+            line(question, &format!("{name}?").replace("er?", "er ?"), (n, total), Default::default());
+        let sql = format!("UPDATE question_counters SET part = part || '?' WHERE {one}");
+        world.assert_found(&sql, &[lost, extra]).await;
+    }
+    // What nobody answered, of a kind that there is and of one that there isn't; and once more what has a slot.
+    let question = world.survey.question;
+    let (n, total) = world.counted(question, "answers");
+    for (kind, part, stored) in
+        [("option", "z", 0), ("day", "2030-06-16", 0), ("colour", "red", 0), ("answers", "", n)]
+    {
+        let sql = format!("INSERT INTO question_counters VALUES ('{question}', '{kind}', '{part}', 0, 1, 0)");
+        let name = format!("{kind} {part}");
+        world.assert_found(&sql, &[line(question, name.trim_end(), (1, total), (stored, total))]).await;
+    }
+}
+
+#[tokio::test]
+async fn it_finds_single_answers_that_are_counted_wrong() {
+    let mut world = World::new().await;
+    let (id, first) = (world.survey.id, "chunk = 0 AND shard = 0");
+    // The one that was answered alone most often, and another.
+    for (r#type, number) in [("number", 3), ("boolean", 4)] {
+        let question = world.question(r#type);
+        let sql = format!(
+            "SELECT singles[{number}] AS n FROM survey_counters WHERE survey_id = '{id}' AND {first}"
+        );
+        let n: i64 = world.session.query_one(&sql, &[]).await.unwrap().get("n");
+        assert!(n > 0);
+        for wrong in [n + 1, n - 1, 0] {
+            let sql = format!(
+                "UPDATE survey_counters SET singles[{number}] = {wrong} WHERE survey_id = '{id}' AND {first}"
+            );
+            world.assert_found(&sql, &[line(question, "single", plain(wrong), plain(n))]).await;
+        }
+    }
+    let sql = format!("UPDATE survey_counters SET singles[99] = 1 WHERE survey_id = '{id}' AND {first}");
+    world
+        .assert_found(&sql, &[format!("survey {id}: 1 single answers to number 99, which is no question")])
+        .await;
+    // Where no single answers are counted.
+    let (id, question) = (world.other.id, world.other.question);
+    let sql = format!("UPDATE survey_counters SET singles = '{{1}}' WHERE survey_id = '{id}' AND shard > 0");
+    let misplaced = format!("survey {id}: rows of counters with what is not theirs 1, there are 0");
+    let alone = line(question, "single", plain(1), plain(0));
+    world.assert_found(&sql, &[misplaced, alone]).await;
+}
+
+#[tokio::test]
+async fn it_finds_surveys_whose_numbers_and_rows_are_wrong() {
+    let mut world = World::new().await;
+    let (id, other) = (world.survey.id, world.other.id);
+    let row = |set: &str, id: Uuid, chunk: u8| {
+        let shard = if id == other { "> 0" } else { "= 0" };
+        format!(
+            "UPDATE survey_counters SET {set} WHERE survey_id = '{id}' AND chunk = {chunk} AND shard {shard};"
+        )
+    };
+    let survey = |set: &str| format!("UPDATE surveys SET {set} WHERE id = '{id}'");
+    let insert = |id: Uuid, chunk: u8, shard: u8, responses: u8| {
+        format!(
+            "INSERT INTO survey_counters (survey_id, chunk, shard, changes, responses, counts) VALUES ('{id}', {chunk}, {shard}, 1, {responses}, '{{}}')"
+        )
+    };
+    let of = |id: Uuid, what: &str| format!("survey {id}: {what}");
+    let faults = [
+        (row("responses = responses + 1", id, 0), vec![of(id, "responses 23, there are 22")]),
+        (row("responses = responses - 1", other, 0), vec![of(other, "responses 0, there are 1")]),
+        (insert(other, 0, 16, 3), vec![of(other, "responses 4, there are 1")]),
+        // Moved to where they are not read.
+        (
+            row("responses = 21", id, 0) + &row("responses = 1", id, 1),
+            vec![
+                of(id, "responses 21, there are 22"),
+                of(id, "rows of counters with what is not theirs 1, there are 0"),
+            ],
+        ),
+        (insert(id, 0, 5, 0), vec![of(id, "rows of counters beside a limit 1, there are 0")]),
+        (insert(id, 1, 5, 0), vec![of(id, "rows of counters beside a limit 1, there are 0")]),
+        (
+            row("max_responses = 1", id, 1),
+            vec![of(id, "rows of counters with what is not theirs 1, there are 0")],
+        ),
+        (
+            row("max_responses = 1", other, 0),
+            vec![
+                of(other, "rows of counters beside a limit 1, there are 0"),
+                of(other, "rows of counters with what is not theirs 1, there are 0"),
+            ],
+        ),
+        (
+            format!("DELETE FROM survey_counters WHERE survey_id = '{other}' AND shard = 0"),
+            vec![of(other, "first rows of counters 0, there are 1")],
+        ),
+        (survey("question_count = 19"), vec![of(id, "question_count 19, there are 18")]),
+        (survey("question_bytes = 181"), vec![of(id, "question_bytes 181, there are 180")]),
+        (
+            format!("UPDATE questions SET position = 18 WHERE id = '{}'", world.survey.question),
+            (0..18)
+                .map(|n| {
+                    format!(
+                        "question {}: at position {}, not {n}",
+                        world.survey.questions[(n + 1) % 18],
+                        n + 1
+                    )
+                })
+                .collect(),
+        ),
+    ];
+    for (wrong, lines) in faults {
+        world.assert_found(&wrong, &lines).await;
+    }
+}
+
+#[tokio::test]
+async fn it_finds_slots_and_numbers_that_were_given_wrong() {
+    let mut world = World::new().await;
+    let sql =
+        "SELECT slot_count, (SELECT (slots ->> 'value true')::integer FROM questions WHERE id = $2) AS yes,
+                      (SELECT (slots ->> 'value false')::integer FROM questions WHERE id = $2) AS no
+               FROM surveys WHERE id = $1";
+    let (id, question) = (world.survey.id, world.question("boolean"));
+    let row = world.session.query_one(sql, &[&id, &question]).await.unwrap();
+    let (count, yes, no): (i32, i32, i32) = (row.get("slot_count"), row.get("yes"), row.get("no"));
+    let (trues, falses) = (world.counted(question, "value true"), world.counted(question, "value false"));
+    assert!(trues.0 != falses.0);
+    let set = |name: &str, slot: i32| {
+        format!(
+            "UPDATE questions SET slots = (slots::jsonb || '{{\"{name}\": {slot}}}')::json WHERE id = '{question}'"
+        )
+    };
+    // Two of one question share a slot; those of two questions do.
+    let shared = format!(
+        "survey {id}: slot {no} of {count} is that of {question} \"value false\", {question} \"value true\""
+    );
+    world.assert_found(&set("value true", no), &[shared, line(question, "value true", falses, trues)]).await;
+    let (other, others) =
+        (world.survey.questions[17], world.counted(world.survey.questions[17], "value 100"));
+    let last = count - 1;
+    let shared = format!(
+        "survey {id}: slot {last} of {count} is that of {question} \"value true\", {other} \"value 100\""
+    );
+    world
+        .assert_found(&set("value true", last), &[shared, line(question, "value true", others, trues)])
+        .await;
+    // Beyond the last one, and none.
+    for slot in [count, -1] {
+        let beyond = format!("survey {id}: slot {slot} of {count} is that of {question} \"value true\"");
+        world
+            .assert_found(
+                &set("value true", slot),
+                &[beyond, line(question, "value true", Default::default(), trues)],
+            )
+            .await;
+    }
+    let sql = format!("UPDATE surveys SET slot_count = slot_count - 1 WHERE id = '{id}'");
+    let lines = [
+        format!("survey {id}: slot {last} of {last} is that of {other} \"value 100\""),
+        format!("survey {id}: {} at place {} of chunk 1, there are {last} slots", others.0, last - 199),
+    ];
+    world.assert_found(&sql, &lines).await;
+    let sql =
+        format!("UPDATE questions SET slots = (slots::jsonb - 'value true')::json WHERE id = '{question}'");
+    world.assert_found(&sql, &[line(question, "value true", Default::default(), trues)]).await;
+    // Counted where there is no slot yet, and behind the end of a row, where the results would read the next one's.
+    for (chunk, place) in [(1, count - 199), (0, 201)] {
+        let sql = format!(
+            "UPDATE survey_counters SET counts[{place}] = 7 WHERE survey_id = '{id}' AND chunk = {chunk}"
+        );
+        let line = format!("survey {id}: 7 at place {place} of chunk {chunk}, there are {count} slots");
+        world.assert_found(&sql, &[line]).await;
+    }
+    // Numbers of questions.
+    let sql = format!("UPDATE surveys SET last_number = 17 WHERE id = '{id}'");
+    world.assert_found(&sql, &[format!("question {other}: number 18, the last one is 17")]).await;
+    assert_eq!(yes + 1, no);
+}
+
+#[tokio::test]
+async fn it_finds_documents_that_are_wrong() {
+    let mut world = World::new().await;
+    let (id, question) = (world.survey.id, world.survey.question);
+    let response = Uuid::from_u128(7);
+    let insert = |single: bool, bytes: usize, answers: &str| {
+        format!(
+            "INSERT INTO responses (id, survey_id, single, bytes, answers) VALUES ('{response}', '{id}', {single}, {bytes}, '{answers}')"
+        )
+    };
+    let (one_more, read) =
+        (format!("survey {id}: responses 22, there are 23"), format!("response {response}: "));
+    let answers = world.counted(question, "answers");
+    let red = |n: i64| line(question, "answers", answers, plain(answers.0 + n));
+    let faults = [
+        // Of a question that there isn't, or that is another survey's.
+        (
+            insert(false, 41, r#"{"99": 1}"#),
+            vec![one_more.clone(), format!("{read}1 answers to 0 questions, bytes 41, there are 41")],
+        ),
+        (
+            insert(false, 41, r#"{"01": 1}"#),
+            vec![one_more.clone(), format!("{read}1 answers to 0 questions, bytes 41, there are 41")],
+        ),
+        // The same question twice.
+        (
+            insert(false, 90, r#"{"1": "red", "1": "red"}"#),
+            vec![one_more.clone(), format!("{read}2 answers to 1 questions, bytes 90, there are 90"), red(2)],
+        ),
+        // A size that is wrong.
+        (
+            insert(false, 44, r#"{"1": "red"}"#),
+            vec![one_more.clone(), format!("{read}1 answers to 1 questions, bytes 44, there are 45"), red(1)],
+        ),
+        (
+            insert(false, 1, "{}"),
+            vec![one_more, format!("{read}0 answers to 0 questions, bytes 1, there are 0")],
+        ),
+        // A single answer that is none.
+        (insert(true, 0, "{}"), vec![format!("{read}0 answers to 0 questions, bytes 0, there are 0")]),
+    ];
+    for (wrong, lines) in faults {
+        world.assert_found(&wrong, &lines).await;
+    }
+    // A single answer with a second one.
+    let sql = format!(
+        "SELECT id, bytes FROM responses WHERE survey_id = '{id}' AND single AND answers ->> '4' = 'true' ORDER BY id LIMIT 1"
+    );
+    let row = world.session.query_one(&sql, &[]).await.unwrap();
+    let (single, bytes): (Uuid, i32) = (row.get("id"), row.get("bytes"));
+    let second = bytes + 45;
+    let sql = format!(
+        r#"UPDATE responses SET answers = '{{"1": "red", "4": true}}', bytes = {second} WHERE id = '{single}'"#
+    );
+    let row = world
+        .session
+        .query_one("SELECT singles[1] AS n FROM survey_counters WHERE singles IS NOT NULL", &[])
+        .await
+        .unwrap();
+    let singles: i64 = row.get("n");
+    let lines = [
+        format!("response {single}: 2 answers to 2 questions, bytes {second}, there are {second}"),
+        red(1),
+        line(question, "single", plain(singles), plain(singles + 1)),
+    ];
+    world.assert_found(&sql, &lines).await;
+    // Another answer than the one that was counted.
+    let question = world.question("boolean");
+    let (yes, no) = (world.counted(question, "value true"), world.counted(question, "value false"));
+    let sql = format!(
+        r#"UPDATE responses SET answers = '{{"4": false}}', bytes = bytes + 1 WHERE id = '{single}'"#
+    );
+    let lines = [
+        line(question, "value false", no, plain(no.0 + 1)),
+        line(question, "value true", yes, plain(yes.0 - 1)),
+    ];
+    world.assert_found(&sql, &lines).await;
+    // Deleted, and still counted; or gone.
+    for wrong in
+        ["UPDATE responses SET deleted_at = now(), answers = NULL, bytes = 0", "DELETE FROM responses"]
+    {
+        let answers = world.counted(question, "answers");
+        let sql = format!(
+            "SELECT singles[4] AS n FROM survey_counters WHERE survey_id = '{id}' AND singles IS NOT NULL"
+        );
+        let singles: i64 = world.row(&sql).await.get("n");
+        let lines = [
+            line(question, "answers", answers, plain(answers.0 - 1)),
+            line(question, "single", plain(singles), plain(singles - 1)),
+            line(question, "value true", yes, plain(yes.0 - 1)),
+        ];
+        world.assert_found(&format!("{wrong} WHERE id = '{single}'"), &lines).await;
+        let other = world.other.id;
+        let lines = [
+            format!("survey {other}: responses 1, there are 0"),
+            line(world.other.question, "answers", plain(1), plain(0)),
+        ];
+        world.assert_found(&format!("{wrong} WHERE survey_id = '{other}'"), &lines).await;
+    }
+    // Never half: neither is its mark forgotten, nor are its answers.
+    for half in ["deleted_at = now()", "answers = NULL"] {
+        let sql = format!("UPDATE responses SET {half} WHERE id = '{single}'");
+        let refused = world.session.batch_execute(&sql).await.unwrap_err();
+        assert_eq!(refused.as_db_error().unwrap().constraint(), Some("responses_answers_until_deleted"));
+    }
+}
+
+#[tokio::test]
+async fn it_finds_measures_that_are_wrong() {
+    let mut world = World::new().await;
+    for (r#type, value) in [("number", "9"), ("date", "741239"), ("time", "86399"), ("datetime", "951825600")]
+    {
+        let question = world.question(r#type);
+        let sql = format!(
+            "SELECT response_id FROM measures WHERE question_id = '{question}' AND value = {value} LIMIT 1"
+        );
+        let response: Uuid = world.row(&sql).await.get("response_id");
+        let one = format!("question_id = '{question}' AND response_id = '{response}'");
+        let line = |counted: &str, stored: &str| {
+            format!("answer to {question} in {response}: value {counted}, it is {stored}")
+        };
+        let sql = format!("UPDATE measures SET value = value + 0.000001 WHERE {one}");
+        world.assert_found(&sql, &[line(&format!("{value}.000001"), value)]).await;
+        world.assert_found(&format!("DELETE FROM measures WHERE {one}"), &[line("none", value)]).await;
+        let sql = format!("INSERT INTO measures VALUES ('{question}', -1, '{response}')");
+        world.assert_found(&sql, &[line("-1", value)]).await;
+    }
+    // Of a text, which has none, of no answer, and of a response that isn't there.
+    let sql = "SELECT id FROM responses WHERE NOT single AND answers ->> '1' IS NOT NULL ORDER BY id LIMIT 1";
+    let answered: Uuid = world.row(sql).await.get("id");
+    let sql = "SELECT id FROM responses WHERE NOT single AND answers::text = '{}'";
+    let empty: Uuid = world.row(sql).await.get("id");
+    let number = world.question("number");
+    for (question, response) in [(world.survey.question, answered), (number, empty), (number, number)] {
+        let sql = format!("INSERT INTO measures VALUES ('{question}', 5, '{response}')");
+        let line = format!("answer to {question} in {response}: value 5, it is none");
+        world.assert_found(&sql, &[line]).await;
+    }
+    // Another number than the one that was counted.
+    let sql =
+        format!("SELECT response_id FROM measures WHERE question_id = '{number}' AND value = 9 LIMIT 1");
+    let response: Uuid = world.row(&sql).await.get("response_id");
+    let sql = format!(
+        "UPDATE responses SET answers = jsonb_set(answers::jsonb, '{{3}}', '7')::json WHERE id = '{response}'"
+    );
+    let (nine, seven) = (world.counted(number, "bucket 9"), world.counted(number, "bucket 7"));
+    let lines = [
+        format!("answer to {number} in {response}: value 9, it is 7"),
+        line(number, "bucket 7", seven, (seven.0 + 1, seven.1 + Decimal::from(7))),
+        line(number, "bucket 9", nine, (nine.0 - 1, nine.1 - Decimal::from(9))),
+    ];
+    let single = format!("{sql} AND single");
+    let sql = if world.session.execute(&single, &[]).await.unwrap() == 1 { "" } else { &sql };
+    world.assert_found(sql, &lines).await;
 }
 
 /// Texts that are good as answers to numbers, days and moments, or near to it.
@@ -463,7 +888,7 @@ fn it_agrees_with_what_was_counted_of_any_numbers_days_and_moments() {
     });
     assert!(outcome.is_ok(), "{}", outcome.unwrap_err());
     for question in [2, 12, 14] {
-        let stored = format!("replies WHERE question_id = '{}'", survey.questions[question]);
+        let stored = format!("answers WHERE question_id = '{}'", survey.questions[question]);
         let stored = runtime.block_on(test.count(&stored));
         assert!(stored > 100, "{stored} of {}", ANSWERS[question].0);
     }

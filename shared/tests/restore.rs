@@ -268,8 +268,8 @@ async fn what_can_not_be_read_yet_holds_back_all_that_stands_behind_it() {
     let ids: Vec<Uuid> = (1..=4).map(Uuid::from_u128).collect();
     // Far ahead of this cluster, as after a restore; the second was stored later than those behind it, which waited for a lock.
     for (id, (xid, seconds)) in ids.iter().zip([(1, 100), (2, 5), (2, 70), (3, 90)]) {
-        let sql = "INSERT INTO responses (id, survey_id, single, bytes, xid, created_at)
-                   VALUES ($1, $2, false, 0, ($3 + 1000000000000)::text::xid8, now() - $4 * interval '1 second')";
+        let sql = "INSERT INTO responses (id, survey_id, single, bytes, answers, xid, created_at)
+                   VALUES ($1, $2, false, 0, '{}', ($3 + 1000000000000)::text::xid8, now() - $4 * interval '1 second')";
         test.db().await.rows(sql, &[id, &survey.id, &i64::from(xid), &i64::from(seconds)]).await.unwrap();
     }
     let (first, cursor) = page(&test, &owner, survey.id, Order::Ascending, None).await;

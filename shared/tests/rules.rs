@@ -700,10 +700,10 @@ fn what_is_empty_is_no_reply() {
     }
 }
 
-/// What is counted, with nothing but the number that it adds to.
-fn counted(r#type: &str, definition: &Value, reply: &str) -> Vec<(&'static str, String, String)> {
+/// What is counted, how often, and what is added up beside that.
+fn counted(r#type: &str, definition: &Value, reply: &str) -> Vec<(String, i64, String)> {
     let tallies = rules(r#type, definition).tallies(&parsed(reply), made());
-    tallies.into_iter().map(|t| (t.kind, t.part, t.total.to_string())).collect()
+    tallies.into_iter().map(|t| (t.name(), t.n, t.total.to_string())).collect()
 }
 
 #[test]
@@ -713,51 +713,78 @@ fn each_type_is_counted_by_what_it_offers() {
     for (r#type, definition, reply, expected) in [
         ("short_text", json!({}), r#""x""#, vec![]),
         ("x-colour", json!({}), "[1]", vec![]),
-        ("number", json!({}), "-2.50", vec![("bucket", "-2", "0")]),
-        ("number", json!({}), "0.00234", vec![("bucket", "0.002", "0")]),
-        ("number", json!({}), "-0", vec![("bucket", "0", "0")]),
-        ("number", json!({}), "999", vec![("bucket", "900", "0")]),
-        ("boolean", json!({}), "true", vec![("value", "true", "0")]),
-        ("single_choice", options.clone(), "1", vec![("option", "1", "0")]),
-        ("single_choice", options.clone(), r#"{"other": "z"}"#, vec![("other", "", "0")]),
+        ("number", json!({}), "-2.50", vec![("bucket -2", 1, "-2.50")]),
+        ("number", json!({}), "0.00234", vec![("bucket 0.002", 1, "0.00234")]),
+        ("number", json!({}), "-0", vec![("bucket 0", 1, "0")]),
+        ("number", json!({}), "999", vec![("bucket 900", 1, "999")]),
+        ("boolean", json!({}), "true", vec![("value true", 1, "0")]),
+        ("single_choice", options.clone(), "1", vec![("option 1", 1, "0")]),
+        ("single_choice", options.clone(), r#"{"other": "z"}"#, vec![("other", 1, "0")]),
         (
             "multi_choice",
             options.clone(),
             r#"["b", {"other": "z"}, "a"]"#,
-            vec![("option", "b", "0"), ("other", "", "0"), ("option", "a", "0")],
+            vec![("option b", 1, "0"), ("other", 1, "0"), ("option a", 1, "0")],
         ),
-        ("ranking", json!(["a", "b"]), r#"["b", "a"]"#, vec![("option", "b", "1"), ("option", "a", "2")]),
-        ("scale", json!({}), "3.0", vec![("value", "3", "0")]),
-        ("scale", json!({"min": -1}), "-0", vec![("value", "0", "0")]),
-        ("nps", json!({}), "1e1", vec![("value", "10", "0")]),
+        (
+            "ranking",
+            json!(["a", "b"]),
+            r#"["b", "a"]"#,
+            vec![("rank b", 1, "0"), ("option b", 1, "0"), ("rank a", 2, "0"), ("option a", 1, "0")],
+        ),
+        ("scale", json!({}), "3.0", vec![("value 3", 1, "0")]),
+        ("scale", json!({"min": -1}), "-0", vec![("value 0", 1, "0")]),
+        ("nps", json!({}), "1e1", vec![("value 10", 1, "0")]),
         (
             "matrix",
             matrix,
             r#"{"r": ["y", "x"]}"#,
-            vec![("cell", "r", "0"), ("cell", "r\ny", "0"), ("cell", "r\nx", "0")],
+            vec![("cell r", 1, "0"), ("cell r\ny", 1, "0"), ("cell r\nx", 1, "0")],
         ),
-        ("date", json!({}), r#""2030-01-31""#, vec![("day", "2030-01-31", "0")]),
-        ("time", json!({}), r#""08:59""#, vec![("hour", "08", "0")]),
-        ("datetime", json!({}), r#""2030-01-31T23:30:00-01:00""#, vec![("day", "2030-02-01", "0")]),
+        ("date", json!({}), r#""2030-01-31""#, vec![("day 2030-01-31", 1, "0")]),
+        ("time", json!({}), r#""08:59""#, vec![("hour 08", 1, "0")]),
+        ("datetime", json!({}), r#""2030-01-31T23:30:00-01:00""#, vec![("day 2030-02-01", 1, "0")]),
     ] {
         let counted = counted(r#type, &definition, reply);
-        let counted: Vec<_> = counted.iter().map(|(k, p, t)| (*k, p.as_str(), t.as_str())).collect();
-        assert_eq!((counted[0].0, counted[0].1), ("answers", ""), "{type} {reply}");
+        let counted: Vec<_> =
+            counted.iter().map(|(name, n, total)| (name.as_str(), *n, total.as_str())).collect();
+        assert_eq!(counted[0], ("answers", 1, "0"), "{type} {reply}");
         assert_eq!(counted[1..], expected, "{type} {reply}");
     }
 }
 
 #[test]
-fn a_single_reply_is_counted_as_one() {
-    let tallies = rules("number", &json!({})).tallies(&parsed("0.1"), made());
-    let kinds: Vec<_> = tallies.iter().map(|tally| (tally.kind, tally.total.to_string())).collect();
-    assert_eq!(kinds, [("single", "0.1".to_owned()), ("bucket", "0".to_owned())]);
+fn what_has_an_end_is_named_before_anybody_answers() {
+    let good = RefCell::new(BTreeSet::new());
+    let unbounded = ["bucket", "day", "year", "earlier", "later"];
+    let config = ProptestConfig { cases: 6000, failure_persistence: None, ..ProptestConfig::default() };
+    let outcome =
+        TestRunner::new(config).run(&(select(definitions()), words()), |((r#type, definition), reply)| {
+            let rules = rules(r#type, &definition);
+            let parts = rules.parts();
+            let names: BTreeSet<_> = parts.iter().collect();
+            prop_assert_eq!((names.len(), parts[0].as_str()), (parts.len(), "answers"));
+            if !rules.is_blank(&reply) && rules.check(&reply).is_ok() {
+                for tally in rules.tallies(&reply, made()) {
+                    prop_assert_eq!(
+                        names.contains(&tally.name()),
+                        !unbounded.contains(&tally.kind),
+                        "{:?}",
+                        tally
+                    );
+                }
+                good.borrow_mut().insert(r#type);
+            }
+            Ok(())
+        });
+    assert!(outcome.is_ok(), "{}", outcome.unwrap_err());
+    assert!(good.into_inner().len() > 10);
 }
 
 #[test]
 fn a_tenth_and_two_tenths_are_three_tenths() {
     let number = rules("number", &json!({}));
-    let sum: Decimal = ["0.1", "0.2"].map(|n| number.tallies(&parsed(n), made())[0].total).into_iter().sum();
+    let sum: Decimal = ["0.1", "0.2"].map(|n| number.tallies(&parsed(n), made())[1].total).into_iter().sum();
     assert_eq!(sum.to_string(), "0.3");
 }
 
@@ -771,7 +798,6 @@ fn a_place_orders_dates_times_and_moments() {
             [r#""0001-01-01T00:00:00Z""#, r#""2030-01-01T00:00:00.5Z""#, r#""9999-12-31T23:59:59Z""#],
         ),
         ("number", ["-999999999999999.999999", "1e-6", "1e14"]),
-        ("nps", ["0", "9", "10"]),
     ] {
         let rules = rules(r#type, &json!({}));
         let places = replies.map(|reply| rules.measure(&parsed(reply)).unwrap());
@@ -883,7 +909,8 @@ fn a_good_reply_is_counted_and_nothing_of_it_twice() {
                         let cells = |columns: &Value| 1 + columns.as_array().map_or(1, Vec::len);
                         reply.as_object().unwrap().values().map(cells).sum()
                     }
-                    "multi_choice" | "ranking" => reply.as_array().unwrap().len(),
+                    "multi_choice" => reply.as_array().unwrap().len(),
+                    "ranking" => 2 * reply.as_array().unwrap().len(),
                     _ => 1,
                 };
                 prop_assert_eq!(tallies.len() - 1, expected);
@@ -927,7 +954,7 @@ proptest! {
         for text in [format!("{number}"), format!("{mantissa}E-{scale}"), format!("{mantissa}.00e-{scale}")] {
             let reply = parsed(&text);
             prop_assert_eq!(rules.check(&reply).map(|()| rules.measure(&reply)).unwrap(), Some(number), "{}", text);
-            prop_assert_eq!(rules.tallies(&reply, made())[0].total, number);
+            prop_assert_eq!(rules.tallies(&reply, made())[1].total, number);
         }
     }
 

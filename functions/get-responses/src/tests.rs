@@ -337,7 +337,7 @@ async fn what_commits_late_comes_later() {
     let session = shared::db::session(&test.config(), None).await.unwrap();
     let late = Uuid::now_v7();
     let insert = format!(
-        "BEGIN; INSERT INTO responses (id, survey_id, single, bytes) VALUES ('{late}', '{}', false, 2)",
+        "BEGIN; INSERT INTO responses (id, survey_id, single, bytes, answers) VALUES ('{late}', '{}', false, 0, '{{}}')",
         form.id
     );
     session.batch_execute(&insert).await.unwrap();
@@ -366,8 +366,8 @@ async fn a_database_that_was_restored_elsewhere_shows_all_responses() {
     let form = pets(&test, &ada).await;
     let mut db = test.db().await;
     // Transactions far ahead of those that this server counts.
-    let sql = "INSERT INTO responses (id, survey_id, single, bytes, xid, created_at)
-               SELECT gen_random_uuid(), $1, false, 2, (1000000000 + n)::text::xid8, now() - interval '2 minutes'
+    let sql = "INSERT INTO responses (id, survey_id, single, bytes, answers, xid, created_at)
+               SELECT gen_random_uuid(), $1, false, 0, '{}', (1000000000 + n)::text::xid8, now() - interval '2 minutes'
                FROM generate_series(1, 5) AS n";
     db.rows(sql, &[&form.id]).await.unwrap();
     drop(db);

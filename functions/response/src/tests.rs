@@ -198,7 +198,8 @@ async fn only_the_owner_reads_and_deletes() {
     // That the results are for everybody doesn't make the responses so.
     for visible in [test.survey(&ada).public_stats(), test.survey(&ada).public_stats().scheduled()] {
         let form = form(visible).await;
-        let stored = "INSERT INTO responses (id, survey_id, single, bytes) VALUES ($1, $2, false, 2)";
+        let stored =
+            "INSERT INTO responses (id, survey_id, single, bytes, answers) VALUES ($1, $2, false, 0, '{}')";
         let id = Uuid::now_v7();
         test.db().await.rows(stored, &[&id, &form.id]).await.unwrap();
         // A stranger isn't even told which responses there are.

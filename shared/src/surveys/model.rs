@@ -163,7 +163,7 @@ pub(super) use survey_columns;
 macro_rules! survey_counts {
     () => {
         " JOIN LATERAL (
-            SELECT sum(responses)::bigint AS responses, max(max_responses) AS max_responses, max(most_singles) AS most_singles
+            SELECT coalesce(sum(responses), 0)::bigint AS responses, max(max_responses) AS max_responses, max(most_singles) AS most_singles
             FROM survey_counters WHERE survey_id = s.id AND chunk = 0
         ) AS c ON true "
     };
