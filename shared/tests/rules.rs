@@ -713,7 +713,7 @@ fn each_type_is_counted_by_what_it_offers() {
     for (r#type, definition, reply, expected) in [
         ("short_text", json!({}), r#""x""#, vec![]),
         ("x-colour", json!({}), "[1]", vec![]),
-        ("number", json!({}), "-2.50", vec![("bucket -2", 1, "-2.50")]),
+        ("number", json!({}), "-2.50", vec![("bucket -2", 1, "-2.5")]),
         ("number", json!({}), "0.00234", vec![("bucket 0.002", 1, "0.00234")]),
         ("number", json!({}), "-0", vec![("bucket 0", 1, "0")]),
         ("number", json!({}), "999", vec![("bucket 900", 1, "999")]),
