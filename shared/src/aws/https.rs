@@ -12,7 +12,11 @@ use rustls::{
     crypto::ring,
     pki_types::{CertificateDer, pem::PemObject},
 };
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
+
+/// The longest that all addresses of a name together may take to connect to. An endpoint has one in each zone: where a zone
+/// is gone, the next address is tried within the same try.
+const CONNECT: Duration = Duration::from_secs(1);
 
 /// An HTTP client.
 pub type Https = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
@@ -20,8 +24,11 @@ pub type Https = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
 /// A client for the AWS APIs. Plain HTTP works too, for an endpoint that was named so.
 #[must_use]
 pub fn https(tls: ClientConfig) -> Https {
-    let connector = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().build();
-    Client::builder(TokioExecutor::new()).build(connector)
+    let mut tcp = HttpConnector::new();
+    tcp.enforce_http(false);
+    tcp.set_connect_timeout(Some(CONNECT));
+    let connector = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1();
+    Client::builder(TokioExecutor::new()).build(connector.wrap_connector(tcp))
 }
 
 /// TLS that trusts the certificates in `pem`, or Amazon's roots, and checks the host's name.

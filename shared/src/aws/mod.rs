@@ -4,8 +4,10 @@
 //! is all that is needed of it.
 
 mod https;
+mod send;
 
 pub use https::{Https, https, roots};
+pub use send::{Patience, send};
 
 use crate::values::Secret;
 use aws_config::environment::{EnvironmentVariableCredentialsProvider, EnvironmentVariableRegionProvider};
@@ -17,7 +19,7 @@ use aws_sigv4::{
     },
     sign::v4,
 };
-use http_body_util::{BodyExt, Full};
+use http_body_util::Full;
 use lambda_http::http::Request;
 use serde::Deserialize;
 use std::{
@@ -27,6 +29,10 @@ use std::{
 
 /// How long an RDS token is accepted for a new connection (RDS user guide, "IAM database authentication").
 const RDS_TOKEN_LIFETIME: Duration = Duration::from_mins(15);
+
+/// How long the token keys are asked for: INIT has 10 seconds.
+const IN_INIT: Patience =
+    Patience { tries: 3, a_try: Duration::from_secs(2), in_all: Duration::from_secs(7) };
 
 /// A failure of AWS or on the way to it.
 pub type AwsError = Box<dyn std::error::Error + Send + Sync>;
@@ -88,11 +94,6 @@ impl Aws {
         struct Output {
             secret_string: Secret,
         }
-        #[derive(Deserialize, Default)]
-        struct Refusal {
-            #[serde(rename = "__type")]
-            reason: String,
-        }
         let regional = format!("https://secretsmanager.{}.amazonaws.com", self.region);
         let body = serde_json::json!({ "SecretId": arn }).to_string();
         let mut request = Request::post(format!("{}/", endpoint.unwrap_or(&regional).trim_end_matches('/')))
@@ -100,13 +101,8 @@ impl Aws {
             .header("x-amz-target", "secretsmanager.GetSecretValue")
             .body(body.as_str())?;
         self.sign("secretsmanager", SigningSettings::default(), SystemTime::now(), &mut request)?;
-        let response = https.request(request.map(|body| Full::from(body.to_owned()))).await?;
-        let status = response.status();
-        let body = response.into_body().collect().await?.to_bytes();
-        if !status.is_success() {
-            let reason = serde_json::from_slice::<Refusal>(&body).unwrap_or_default().reason;
-            return Err(format!("Secrets Manager answered {status} {reason}").into());
-        }
+        let request = request.map(|body| Full::from(body.to_owned()));
+        let body = send(https, "Secrets Manager", IN_INIT, request).await?;
         // The parser's own text would quote the secret.
         Ok(serde_json::from_slice::<Output>(&body)
             .map_err(|_| "Secrets Manager answered without a text")?
@@ -146,15 +142,48 @@ impl Aws {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        net::TcpListener,
+    };
+
+    fn aws() -> Aws {
+        Aws { credentials: Credentials::for_tests_with_session_token(), region: "eu-central-1".to_owned() }
+    }
+
+    #[tokio::test]
+    async fn a_secret_is_asked_for_again_where_the_service_is_down() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoint = format!("http://{}/", listener.local_addr().unwrap());
+        let server = async {
+            for (status, body) in [(503, ""), (200, r#"{"SecretString":"sesame"}"#)] {
+                let (mut socket, _) = listener.accept().await.unwrap();
+                let mut request = vec![0; 4096];
+                let length = socket.read(&mut request).await.unwrap();
+                let request = String::from_utf8_lossy(&request[..length]).into_owned();
+                assert!(request.contains("x-amz-target: secretsmanager.GetSecretValue\r\n"), "{request}");
+                assert!(
+                    request.contains("authorization: AWS4-HMAC-SHA256 Credential=ANOTREAL/"),
+                    "{request}"
+                );
+                let head = format!("HTTP/1.1 {status} X\r\ncontent-length: {}\r\n", body.len());
+                socket.write_all(format!("{head}connection: close\r\n\r\n{body}").as_bytes()).await.unwrap();
+            }
+            std::future::pending::<()>().await;
+        };
+        let https = https(roots(None).unwrap());
+        let aws = aws();
+        let secret = tokio::select! {
+            secret = aws.secret(&https, Some(&endpoint), "arn:secret") => secret,
+            () = server => unreachable!("the server stays"),
+        };
+        assert_eq!(secret.unwrap().expose(), "sesame");
+    }
 
     #[test]
     fn an_rds_token_is_a_signed_query_without_the_secret() {
-        let aws = Aws {
-            credentials: Credentials::for_tests_with_session_token(),
-            region: "eu-central-1".to_owned(),
-        };
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_900_000_000);
-        let token = aws.rds_token("db.example.com", 5432, "canvass_app", now).unwrap();
+        let token = aws().rds_token("db.example.com", 5432, "canvass_app", now).unwrap();
         assert!(token.starts_with("db.example.com:5432/?Action=connect&DBUser=canvass_app&"), "{token}");
         for part in [
             "X-Amz-Algorithm=AWS4-HMAC-SHA256",
