@@ -6,7 +6,11 @@ use http_body_util::Full;
 use lambda_http::http;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use shared::{BoxError, aws};
+use shared::{
+    BoxError,
+    aws::{self, Patience},
+};
+use std::time::{Duration, Instant};
 
 /// What `CloudFormation` asks for, and where it wants the answer.
 #[derive(Deserialize)]
@@ -33,8 +37,13 @@ impl Event {
         self.kind == "Delete"
     }
 
-    /// Tell `CloudFormation` how it went. The answer of the invocation itself is of no interest to it.
-    pub(crate) async fn answer(self, outcome: Result<&Value, String>) -> Result<Value, BoxError> {
+    /// Tell `CloudFormation` how it went, until it has heard it or `deadline` comes. The answer of the invocation itself is of
+    /// no interest to it.
+    pub(crate) async fn answer(
+        self,
+        outcome: Result<&Value, String>,
+        deadline: Instant,
+    ) -> Result<Value, BoxError> {
         let (status, reason) = match &outcome {
             Ok(_) => ("SUCCESS", String::new()),
             // Shown in the stack's events. CloudFormation takes 4 KiB for the whole answer.
@@ -51,14 +60,16 @@ impl Event {
             "Data": outcome.as_ref().copied().unwrap_or(&Value::Null).as_object(),
         });
         let https = aws::https(aws::roots(None)?);
+        let patience = Patience {
+            tries: u32::MAX,
+            a_try: Duration::from_secs(3),
+            in_all: deadline.saturating_duration_since(Instant::now()),
+        };
         // The signature of the address covers an empty Content-Type.
         let request = http::Request::put(&self.response_url)
             .header("content-type", "")
             .body(Full::from(Bytes::from(body.to_string())))?;
-        let response = https.request(request).await?;
-        if !response.status().is_success() {
-            return Err(format!("the answer to CloudFormation was refused with {}", response.status()).into());
-        }
+        aws::send(&https, "CloudFormation", patience, request).await?;
         Ok(body)
     }
 }

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use shared::{BoxError, Error, config::Config, db};
 use std::{
     panic::AssertUnwindSafe,
-    time::{Duration, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 use tokio_postgres::{Client, Error as PgError};
 
@@ -27,12 +27,13 @@ fn main() -> Result<(), BoxError> {
 
 async fn handle(invocation: LambdaEvent<Value>) -> Result<Value, BoxError> {
     let LambdaEvent { payload, context } = invocation;
-    // Time to answer with is kept back: CloudFormation would wait an hour for an answer that never comes.
     let left = context.deadline().duration_since(SystemTime::now()).unwrap_or_default();
+    let deadline = Instant::now() + left.saturating_sub(Duration::from_secs(1));
+    // Time to answer with is kept back: CloudFormation would wait for an answer that never comes.
+    let for_work = left.saturating_sub(Duration::from_secs(10));
     let work = async {
         let migrate = AssertUnwindSafe(async { migrate(&Config::load_without_keys().await?).await });
-        match tokio::time::timeout(left.saturating_sub(Duration::from_secs(10)), migrate.catch_unwind()).await
-        {
+        match tokio::time::timeout(for_work, migrate.catch_unwind()).await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(_)) => Err("it panicked".into()),
             Err(_) => Err("the database did not get ready in time".into()),
@@ -41,8 +42,8 @@ async fn handle(invocation: LambdaEvent<Value>) -> Result<Value, BoxError> {
     match cloudformation::Event::of(&payload)? {
         None => work.await,
         // The data outlives the stack's functions: there is nothing to undo.
-        Some(event) if event.is_delete() => event.answer(Ok(&json!({}))).await,
-        Some(event) => event.answer(work.await.as_ref().map_err(reason)).await,
+        Some(event) if event.is_delete() => event.answer(Ok(&json!({})), deadline).await,
+        Some(event) => event.answer(work.await.as_ref().map_err(reason), deadline).await,
     }
 }
 

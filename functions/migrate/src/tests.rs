@@ -1,6 +1,10 @@
 use super::{cloudformation::Event, migrate, reason, roles};
 use serde_json::{Value, json};
 use shared::{BoxError, db, testing::TestApp};
+use std::{
+    future::pending,
+    time::{Duration, Instant},
+};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpListener,
@@ -167,8 +171,12 @@ async fn the_data_of_the_first_release_is_carried_over() {
     cluster.test.assert_counted().await;
 }
 
-/// Answer to an event at a server of ours; gives what the server read.
-async fn answered(kind: &str, outcome: Result<&Value, String>) -> (Result<Value, BoxError>, String) {
+/// Answer to an event at a server of ours, which says these things one after the other; gives what the server read.
+async fn answered(
+    kind: &str,
+    outcome: Result<&Value, String>,
+    says: &[&str],
+) -> (Result<Value, BoxError>, Vec<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let event = json!({
         "RequestType": kind,
@@ -178,23 +186,38 @@ async fn answered(kind: &str, outcome: Result<&Value, String>) -> (Result<Value,
         "LogicalResourceId": "Schema",
         "ResourceType": "Custom::Migration",
     });
+    let mut requests = Vec::new();
     let server = async {
-        let (mut socket, _) = listener.accept().await.unwrap();
-        let mut read = Vec::new();
-        while !read.ends_with(b"}") {
-            let mut buffer = [0; 4096];
-            let length = socket.read(&mut buffer).await.unwrap();
-            read.extend_from_slice(&buffer[..length]);
+        for said in says {
+            let (mut socket, _) = listener.accept().await.unwrap();
+            let mut read = Vec::new();
+            while !read.ends_with(b"}") {
+                let mut buffer = [0; 4096];
+                let length = socket.read(&mut buffer).await.unwrap();
+                read.extend_from_slice(&buffer[..length]);
+            }
+            socket.write_all(said.as_bytes()).await.unwrap();
+            requests.push(String::from_utf8(read).unwrap());
         }
-        socket.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await.unwrap();
-        String::from_utf8(read).unwrap()
+        pending::<()>().await;
     };
-    tokio::join!(Event::of(&event).unwrap().unwrap().answer(outcome), server)
+    let deadline = Instant::now() + Duration::from_mins(1);
+    let answer = tokio::select! {
+        answer = Event::of(&event).unwrap().unwrap().answer(outcome, deadline) => answer,
+        () = server => unreachable!("the server stays"),
+    };
+    (answer, requests)
 }
+
+const GOOD: &str = "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
+const DOWN: &str = "HTTP/1.1 503 Slow Down\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+const DENIED: &str =
+    "HTTP/1.1 403 Forbidden\r\ncontent-length: 39\r\n\r\n<Error><Code>AccessDenied</Code></Error>";
 
 #[tokio::test]
 async fn cloudformation_is_told_of_success_and_of_failure() {
-    let (answer, sent) = answered("Create", Ok(&json!({ "applied": 1 }))).await;
+    let (answer, sent) = answered("Create", Ok(&json!({ "applied": 1 })), &[GOOD]).await;
+    let sent = &sent[0];
     assert!(sent.starts_with("PUT /bucket/answer?Signature=x HTTP/1.1\r\ncontent-type: \r\n"), "{sent}");
     let body: Value = serde_json::from_str(sent.split("\r\n\r\n").nth(1).unwrap()).unwrap();
     assert_eq!(body, answer.unwrap());
@@ -210,10 +233,21 @@ async fn cloudformation_is_told_of_success_and_of_failure() {
             "Data": { "applied": 1 },
         })
     );
-    let (answer, _) = answered("Update", Err("because".repeat(1000))).await;
+    let (answer, _) = answered("Update", Err("because".repeat(1000)), &[GOOD]).await;
     let answer = answer.unwrap();
     assert_eq!(answer["Status"], "FAILED");
     assert!(answer["Reason"].as_str().unwrap().starts_with("because") && answer.to_string().len() < 4096);
+}
+
+#[tokio::test]
+async fn cloudformation_is_told_again_where_it_did_not_hear() {
+    let hangs_up = "";
+    let (answer, sent) = answered("Create", Ok(&json!({})), &[hangs_up, DOWN, DOWN, hangs_up, GOOD]).await;
+    assert_eq!(answer.unwrap()["Status"], "SUCCESS");
+    assert!(sent.iter().all(|request| *request == sent[0]), "{sent:?}");
+    // The log gets this; the address is as good as a password.
+    let (answer, _) = answered("Create", Ok(&json!({})), &[DENIED]).await;
+    assert_eq!(answer.unwrap_err().to_string(), "CloudFormation answered 403 AccessDenied (tries: 1)");
 }
 
 #[test]
