@@ -371,13 +371,14 @@ async fn an_edit_of_another_version_is_refused() {
     let rename = |name: &str, tag: &str| edit(id, &ada, json!({ "name": name })).header("if-match", tag);
     let answer = test.call(survey, rename("one", "\"1\"")).await;
     assert_eq!((answer.status, answer.header("etag")), (200, "\"2\""));
-    for tag in ["\"1\"", "\"3\"", "2", "W/\"2\"", "\"x\"", "\"\""] {
+    for tag in ["\"1\"", "\"3\"", "2", "W/\"3\"", "\"x\"", "\"\""] {
         assert_stale(&test.call(survey, rename("two", tag)).await);
     }
     assert_stale(&test.call(survey, deletion(id, &ada).header("if-match", "\"1\"")).await);
     assert_eq!(test.call(survey, look(id)).await.body["name"], "one");
     assert_eq!(test.call(survey, rename("three", "*")).await.status, 200);
-    assert_eq!(test.call(survey, rename("four", "\"3\"")).await.status, 200);
+    // The tag of an answer that was compressed.
+    assert_eq!(test.call(survey, rename("four", "W/\"3\"")).await.status, 200);
     assert_eq!(test.call(survey, deletion(id, &ada).header("if-match", "\"4\"")).await.status, 200);
 }
 

@@ -1,12 +1,12 @@
 //! Files that are part of the binary.
 
-use super::{Request, Response};
+use super::{Request, Response, conditional::weakly_tagged, if_none_match, not_modified};
 use crate::{Error, Result};
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use flate2::{Compression, bufread::GzDecoder, bufread::GzEncoder};
 use lambda_http::{
     Body,
-    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderName, HeaderValue, header},
 };
 use sha2::{Digest as _, Sha256};
 use std::{io::Read as _, sync::OnceLock};
@@ -71,15 +71,13 @@ impl File {
     /// The answer to a request for this file: 200, or 304 where the client has it.
     pub fn response(&'static self, request: &Request) -> Result<Response> {
         let tag = self.tag();
-        let mut response = if names(request.headers(), tag) {
-            let mut unchanged = Response::new(Body::Empty);
-            *unchanged.status_mut() = StatusCode::NOT_MODIFIED;
-            unchanged
+        let mut response = if if_none_match(request).has(tag) {
+            not_modified(tag)
         } else {
-            self.content(takes_gzip(request.headers()))?
+            // The same tag stands for both forms.
+            weakly_tagged(self.content(takes_gzip(request.headers()))?, tag)
         };
         let always = [
-            (header::ETAG, Some(tag)),
             (header::VARY, Some("accept-encoding")),
             (header::CACHE_CONTROL, Some(self.cache_control)),
             (header::X_CONTENT_TYPE_OPTIONS, Some("nosniff")),
@@ -112,12 +110,10 @@ impl File {
         Ok(self.converted.get_or_init(|| converted))
     }
 
-    /// The entity tag. A weak one, because the same one stands for both forms.
     fn tag(&self) -> &str {
         self.tag.get_or_init(|| {
             let (Form::Plain(bytes) | Form::Gzip(bytes)) = self.stored;
-            let digest = BASE64_URL_SAFE_NO_PAD.encode(Sha256::digest(bytes));
-            format!("W/\"{digest}\"")
+            BASE64_URL_SAFE_NO_PAD.encode(Sha256::digest(bytes))
         })
     }
 }
@@ -149,12 +145,6 @@ fn members(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = &str> 
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
         .map(str::trim)
-}
-
-/// Whether `If-None-Match` names this tag (RFC 9110, section 13.1.2), strong or weak. Our tags have no commas in them.
-fn names(headers: &HeaderMap, tag: &str) -> bool {
-    let opaque = |tag: &str| tag.strip_prefix("W/").unwrap_or(tag).to_owned();
-    members(headers, header::IF_NONE_MATCH).any(|known| known == "*" || opaque(known) == opaque(tag))
 }
 
 /// Whether `Accept-Encoding` names gzip, with a weight above zero (RFC 9110, section 12.5.3).

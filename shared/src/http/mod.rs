@@ -2,12 +2,14 @@
 
 pub(crate) mod access_log;
 mod body;
+mod conditional;
 pub(crate) mod cors;
 pub mod export;
 mod file;
 mod input;
 pub mod problem;
 
+pub use conditional::{Known, if_match, if_none_match, not_modified, tagged};
 pub use file::File;
 pub use input::{input, is_flask_forms};
 
@@ -35,28 +37,6 @@ pub fn created(body: &impl Serialize) -> Result<Response> {
     json(StatusCode::CREATED, body)
 }
 
-/// A response with the version of a survey's definition as its entity tag.
-#[must_use]
-pub fn tagged(mut response: Response, version: i32) -> Response {
-    if let Ok(tag) = HeaderValue::from_str(&format!("\"{version}\"")) {
-        response.headers_mut().insert(header::ETAG, tag);
-    }
-    response
-}
-
-/// The version that an edit depends on: what `If-Match` says (RFC 9110, section 13.1.1), or none.
-pub fn if_match(request: &Request) -> Result<Option<i32>> {
-    let Some(value) = request.headers().get(header::IF_MATCH) else { return Ok(None) };
-    let tag = value.to_str().unwrap_or_default().trim();
-    if tag == "*" {
-        return Ok(None);
-    }
-    let version =
-        tag.strip_prefix('"').and_then(|tag| tag.strip_suffix('"')).and_then(|tag| tag.parse().ok());
-    // A tag that we never gave matches nothing.
-    version.map(Some).ok_or(Error::Stale)
-}
-
 /// What the header `Authorization` says.
 #[must_use]
 pub fn authorization(request: &Request) -> Option<&str> {
@@ -77,10 +57,17 @@ pub fn route(request: &Request) -> (&str, &str) {
 /// A response whose body is of this type.
 #[must_use]
 pub fn with_body(status: StatusCode, content_type: &'static str, body: impl Into<Body>) -> Response {
-    let mut response = Response::new(body.into());
+    let mut response = bare(status);
+    *response.body_mut() = body.into();
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response
+}
+
+/// A response with what all have in common.
+fn bare(status: StatusCode) -> Response {
+    let mut response = Response::new(Body::Empty);
     *response.status_mut() = status;
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     // Responses depend on the token and on the moment; no cache between us and the client may keep them.
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
