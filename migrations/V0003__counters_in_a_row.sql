@@ -92,8 +92,8 @@ FROM questions, LATERAL (
     UNION ALL
     SELECT 'value ' || value, 1
     FROM generate_series(
-        CASE WHEN json_typeof(reply_content) = 'object' THEN coalesce((reply_content ->> 'min')::numeric, 1) ELSE 1 END,
-        CASE WHEN json_typeof(reply_content) = 'object' THEN coalesce((reply_content ->> 'max')::numeric, 5) ELSE 5 END
+        CASE WHEN json_typeof(reply_content) = 'object' THEN coalesce((reply_content ->> 'min')::numeric::integer, 1) ELSE 1 END,
+        CASE WHEN json_typeof(reply_content) = 'object' THEN coalesce((reply_content ->> 'max')::numeric::integer, 5) ELSE 5 END
     ) AS value
     WHERE type = 'scale'
     UNION ALL

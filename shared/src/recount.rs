@@ -129,7 +129,7 @@ const MEASURES: &str = concat!(
         FROM answers WHERE type IN ('number', 'date', 'time', 'datetime')
     )
     SELECT format('answer to %s in %s: value %s, it is %s', question_id, response_id,
-                  coalesce(m.value::text, 'none'), coalesce(a.value::text, 'none')) AS difference
+                  coalesce(trim_scale(m.value)::text, 'none'), coalesce(trim_scale(a.value)::text, 'none')) AS difference
     FROM measures m FULL JOIN measured a USING (question_id, response_id)
     WHERE m.value IS DISTINCT FROM a.value"
 );

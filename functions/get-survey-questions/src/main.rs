@@ -2,7 +2,12 @@
 
 use serde::Deserialize;
 use serde_json::json;
-use shared::{App, Request, Response, Result, http, questions, values::SurveyId};
+use shared::{
+    App, Request, Response, Result,
+    http::{self, Known},
+    questions,
+    values::SurveyId,
+};
 
 #[cfg(test)]
 mod tests;
@@ -19,7 +24,15 @@ struct Input {
 
 async fn get_survey_questions(app: App, request: Request) -> Result<Response> {
     let Input { id_survey } = http::input(&request)?;
+    let known = http::if_none_match(&request);
+    if known != Known::Nothing {
+        let version =
+            app.view(&request, |db, viewer| Box::pin(questions::version(db, viewer, id_survey))).await?;
+        if known.has(version) {
+            return Ok(http::not_modified(version));
+        }
+    }
     let (questions, version) =
         app.view(&request, |db, viewer| Box::pin(questions::list(db, viewer, id_survey))).await?;
-    Ok(http::tagged(http::ok(&json!({ "questions": questions }))?, version))
+    Ok(http::revalidated(http::ok(&json!({ "questions": questions }))?, version))
 }

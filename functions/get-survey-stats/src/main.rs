@@ -2,8 +2,10 @@
 
 use serde::Deserialize;
 use shared::{
-    App, Error, Request, Response, Result, http, results,
-    values::{SurveyId, text::BLANK},
+    App, Error, Request, Response, Result,
+    http::{self, Known},
+    results,
+    values::{Flag, SurveyId, text::BLANK},
 };
 
 #[cfg(test)]
@@ -17,6 +19,7 @@ fn main() -> Result<(), shared::BoxError> {
 #[serde(rename_all = "camelCase")]
 struct Input {
     id_survey: SurveyId,
+    answers: Option<Flag>,
 }
 
 /// flaskForms' clients call the survey `id`.
@@ -28,13 +31,22 @@ struct FlaskForms {
 }
 
 async fn get_survey_stats(app: App, request: Request) -> Result<Response> {
-    let survey = if http::is_flask_forms(&request) {
+    let (survey, answers) = if http::is_flask_forms(&request) {
         let FlaskForms { id_survey, id } = http::input(&request)?;
-        id_survey.or(id).ok_or_else(|| Error::invalid("id", BLANK))?
+        (id_survey.or(id).ok_or_else(|| Error::invalid("id", BLANK))?, true)
     } else {
-        http::input::<Input>(&request)?.id_survey
+        let Input { id_survey, answers } = http::input(&request)?;
+        (id_survey, answers.is_some_and(|answers| answers.0))
     };
-    let (stats, _) =
-        app.view(&request, |db, viewer| Box::pin(results::stats(db, viewer, survey, true))).await?;
-    http::ok(&stats)
+    let known = http::if_none_match(&request);
+    if known != Known::Nothing {
+        let tag =
+            app.view(&request, |db, viewer| Box::pin(results::tag(db, viewer, survey, answers))).await?;
+        if known.has(&tag) {
+            return Ok(http::not_modified(&tag));
+        }
+    }
+    let (stats, tag) =
+        app.view(&request, |db, viewer| Box::pin(results::stats(db, viewer, survey, answers))).await?;
+    Ok(http::revalidated(http::ok(&stats)?, &tag))
 }

@@ -12,6 +12,20 @@ pub fn tagged(mut response: Response, tag: impl Display) -> Response {
     response
 }
 
+/// The same for a response that a client may keep, if it asks each time whether it is still good.
+#[must_use]
+pub fn revalidated(response: Response, tag: impl Display) -> Response {
+    keep(tagged(response, tag))
+}
+
+fn keep(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+    // Whoever logs out, or is somebody else, is shown something else.
+    headers.insert(header::VARY, HeaderValue::from_static("authorization"));
+    response
+}
+
 /// The same for a response whose bytes may differ while it is the same answer.
 pub(super) fn weakly_tagged(mut response: Response, tag: impl Display) -> Response {
     set(response.headers_mut(), &format!("W/\"{tag}\""));
@@ -22,9 +36,9 @@ pub(super) fn weakly_tagged(mut response: Response, tag: impl Display) -> Respon
 /// compressed or not.
 #[must_use]
 pub fn not_modified(tag: impl Display) -> Response {
-    let mut response = weakly_tagged(bare(StatusCode::NOT_MODIFIED), tag);
+    let mut response = keep(weakly_tagged(bare(StatusCode::NOT_MODIFIED), tag));
     // As the answer itself.
-    response.headers_mut().insert(header::VARY, HeaderValue::from_static("accept-encoding"));
+    response.headers_mut().insert(header::VARY, HeaderValue::from_static("authorization, accept-encoding"));
     response
 }
 
@@ -164,8 +178,8 @@ mod tests {
         assert_eq!((unchanged.status().as_u16(), unchanged.body().is_empty()), (304, true));
         for (name, value) in [
             ("etag", r#"W/"7-1234""#),
-            ("vary", "accept-encoding"),
-            ("cache-control", "no-store"),
+            ("vary", "authorization, accept-encoding"),
+            ("cache-control", "private, no-cache"),
             ("x-content-type-options", "nosniff"),
         ] {
             assert_eq!(unchanged.headers()[name], value);

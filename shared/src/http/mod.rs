@@ -9,7 +9,7 @@ mod file;
 mod input;
 pub mod problem;
 
-pub use conditional::{Known, if_match, if_none_match, not_modified, tagged};
+pub use conditional::{Known, if_match, if_none_match, not_modified, revalidated, tagged};
 pub use file::File;
 pub use input::{input, is_flask_forms};
 

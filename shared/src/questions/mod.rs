@@ -26,6 +26,18 @@ pub struct Question {
     reply_content: Value,
 }
 
+/// The version of a survey and its questions. A draft exists for its owner alone.
+pub async fn version(db: &mut Db, viewer: &Viewer, survey: SurveyId) -> Result<i32> {
+    let row = db
+        .row_opt(
+            "-- questions::version
+            SELECT version FROM surveys WHERE id = $1 AND (is_visible OR owner_id = $2)",
+            &[&survey, &viewer.user()],
+        )
+        .await?;
+    Ok(row.ok_or_else(ownership::unknown)?.try_get("version")?)
+}
+
 /// The questions of a survey, in order, and the survey's version. A draft exists for its owner alone.
 pub async fn list(db: &mut Db, viewer: &Viewer, survey: SurveyId) -> Result<(Vec<Question>, i32)> {
     // One row a question, and one without a question for a survey that has none: no row means no survey.

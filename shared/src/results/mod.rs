@@ -14,7 +14,10 @@ use crate::{
 };
 use serde::Serialize;
 use serde_json::Value;
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    fmt::{self, Display, Formatter},
+};
 use tokio_postgres::Row;
 
 /// The newest answers that the results of one question show.
@@ -40,15 +43,25 @@ pub struct Stats {
     summary: Value,
 }
 
-/// What changes with the results: the version of the survey, and how often a response was stored or deleted.
-pub type Tag = (i32, i64);
+/// What changes with the results: the version of the survey, how often a response was stored or deleted, and whether answers
+/// are shown.
+#[derive(Debug)]
+pub struct Tag(i32, i64, bool);
+
+impl Display for Tag {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let Self(version, changes, with_answers) = self;
+        write!(f, "{version}-{changes}{}", if *with_answers { "-answers" } else { "" })
+    }
+}
 
 /// The [`Tag`] of a survey's results, for whoever may read them.
-pub async fn tag(db: &mut Db, viewer: &Viewer, survey: SurveyId) -> Result<Tag> {
+pub async fn tag(db: &mut Db, viewer: &Viewer, survey: SurveyId, with_answers: bool) -> Result<Tag> {
     let row = db
         .row_opt(
             "-- results::tag
-            SELECT s.is_visible OR s.owner_id = $2 AS visible, s.public_stats OR s.owner_id = $2 AS permitted, s.version,
+            SELECT s.is_visible OR s.owner_id = $2 AS visible, s.public_stats OR s.owner_id = $2 AS permitted,
+                   coalesce(s.owner_id = $2, false) AS owned, s.version,
                    (SELECT coalesce(sum(changes), 0)::bigint FROM survey_counters WHERE survey_id = $1 AND chunk = 0) AS changes
             FROM surveys s WHERE s.id = $1",
             &[&survey, &viewer.user()],
@@ -56,7 +69,8 @@ pub async fn tag(db: &mut Db, viewer: &Viewer, survey: SurveyId) -> Result<Tag> 
         .await?;
     let row = row.ok_or_else(|| unknown(survey))?;
     must_be_permitted(&row, viewer, survey)?;
-    Ok((row.try_get("version")?, row.try_get("changes")?))
+    let shown = with_answers && row.try_get("owned")?;
+    Ok(Tag(row.try_get("version")?, row.try_get("changes")?, shown))
 }
 
 /// The results of a survey, question by question: for its owner, and for anyone where the survey publishes them. All of
@@ -74,7 +88,7 @@ pub async fn stats(
             step(
                 "-- results::questions
                 SELECT s.version, s.is_visible OR s.owner_id = $2 AS visible, s.public_stats OR s.owner_id = $2 AS permitted,
-                       q.id, q.number, q.type, q.content, q.reply_content, q.slots
+                       coalesce(s.owner_id = $2, false) AS owned, q.id, q.number, q.type, q.content, q.reply_content, q.slots
                 FROM surveys s LEFT JOIN questions q ON q.survey_id = s.id
                 WHERE s.id = $1
                 ORDER BY q.position",
@@ -149,7 +163,8 @@ pub async fn stats(
             summary: rules.summary(&counts, ranges.get(&id).copied().unwrap_or_default()),
         });
     }
-    Ok((stats, (first.try_get("version")?, counters.changes)))
+    let shown = with_answers && first.try_get("owned")?;
+    Ok((stats, Tag(first.try_get("version")?, counters.changes, shown)))
 }
 
 fn must_be_permitted(row: &Row, viewer: &Viewer, survey: SurveyId) -> Result<()> {

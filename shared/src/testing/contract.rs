@@ -122,7 +122,7 @@ impl Operation {
             let parameter = resolve(parameter, "").0;
             let name = parameter["name"].as_str().unwrap().to_lowercase();
             if parameter["in"] != "header"
-                || !["if-match", "accept", "authorization"].contains(&name.as_str())
+                || !["if-match", "if-none-match", "accept", "authorization"].contains(&name.as_str())
             {
                 documented.insert(name);
             }
