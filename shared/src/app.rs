@@ -6,7 +6,7 @@ use crate::{
     config::{self, Config, Cors},
     db::{Db, Pool},
     error::Code,
-    http::{self, access_log, cors},
+    http::{self, access_log, cors, gzip},
     logs,
     responses::Forms,
     values::{Secret, UserId},
@@ -266,6 +266,7 @@ where
     let started = Instant::now();
     let app = app.for_request();
     let (entry, origin) = (access_log::Entry::of(&request), cors::origin(&request));
+    let coding = gzip::Coding::of(&request);
     let run = AssertUnwindSafe(async { endpoint(app.clone(), request).await }).catch_unwind();
     let outcome = match tokio::time::timeout(TIME_LIMIT, run).await {
         Ok(Ok(Ok(_))) if !app.is_settled() => Err(Error::internal("nobody asked whether the token is good")),
@@ -277,6 +278,7 @@ where
         Ok(response) => (response, None),
         Err(error) => (Response::from(&error), Some(error)),
     };
+    coding.apply(&mut response);
     if let Some(allowed) = app.cors() {
         cors::apply(allowed, origin, &mut response);
     }

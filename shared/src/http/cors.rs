@@ -1,7 +1,7 @@
 //! What lets web pages of other origins read our responses. On AWS the API does this by itself (`CorsConfiguration` in
 //! infra/template.yaml); where there is no such gateway, as under `make run`, the functions do.
 
-use super::{Request, Response};
+use super::{Request, Response, vary_by};
 use crate::config::Cors;
 use lambda_http::http::{HeaderValue, header};
 
@@ -14,13 +14,10 @@ pub(crate) fn apply(cors: &Cors, origin: Option<HeaderValue>, response: &mut Res
     }
     let headers = response.headers_mut();
     headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
-    // In one line with what else the response depends on: the local gateway passes on one of several.
-    let others = headers.get(header::VARY).and_then(|names| names.to_str().ok());
-    let vary = others.and_then(|names| HeaderValue::from_str(&format!("{names}, origin")).ok());
-    headers.insert(header::VARY, vary.unwrap_or(HeaderValue::from_static("origin")));
     if let Ok(names) = HeaderValue::from_str(&cors.expose_headers) {
         headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, names);
     }
+    vary_by(response, "origin");
 }
 
 /// The origin of the page that sent a request.

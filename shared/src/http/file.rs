@@ -1,12 +1,12 @@
 //! Files that are part of the binary.
 
-use super::{Request, Response, conditional::weakly_tagged, if_none_match, not_modified};
+use super::{Request, Response, conditional::weakly_tagged, gzip, if_none_match, not_modified};
 use crate::{Error, Result};
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
-use flate2::{Compression, bufread::GzDecoder, bufread::GzEncoder};
+use flate2::{Compression, bufread::GzDecoder};
 use lambda_http::{
     Body,
-    http::{HeaderMap, HeaderName, HeaderValue, header},
+    http::{HeaderName, HeaderValue, header},
 };
 use sha2::{Digest as _, Sha256};
 use std::{io::Read as _, sync::OnceLock};
@@ -75,7 +75,7 @@ impl File {
             not_modified(tag)
         } else {
             // The same tag stands for both forms.
-            weakly_tagged(self.content(takes_gzip(request.headers()))?, tag)
+            weakly_tagged(self.content(gzip::is_taken(request.headers()))?, tag)
         };
         let always = [
             (header::VARY, Some("accept-encoding")),
@@ -92,7 +92,9 @@ impl File {
     fn content(&'static self, gzip: bool) -> Result<Response> {
         let bytes = match (&self.stored, gzip) {
             (Form::Plain(bytes), false) | (Form::Gzip(bytes), true) => bytes,
-            (Form::Plain(bytes), true) => self.converted(bytes, compress)?,
+            (Form::Plain(bytes), true) => {
+                self.converted(bytes, |bytes| gzip::compress(bytes, Compression::default()))?
+            }
             (Form::Gzip(bytes), false) => self.converted(bytes, decompress)?,
         };
         // The runtime sends a `Binary` as base64, and the gateway makes bytes of that again.
@@ -125,34 +127,8 @@ fn set(response: &mut Response, name: HeaderName, value: Option<&str>) -> Result
     Ok(())
 }
 
-fn compress(bytes: &[u8]) -> std::io::Result<Vec<u8>> {
-    let mut compressed = Vec::new();
-    GzEncoder::new(bytes, Compression::default()).read_to_end(&mut compressed)?;
-    Ok(compressed)
-}
-
 fn decompress(bytes: &[u8]) -> std::io::Result<Vec<u8>> {
     let mut plain = Vec::new();
     GzDecoder::new(bytes).read_to_end(&mut plain)?;
     Ok(plain)
-}
-
-/// The members of all headers of this name, without the space around them.
-fn members(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = &str> {
-    headers
-        .get_all(name)
-        .into_iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .map(str::trim)
-}
-
-/// Whether `Accept-Encoding` names gzip, with a weight above zero (RFC 9110, section 12.5.3).
-fn takes_gzip(headers: &HeaderMap) -> bool {
-    members(headers, header::ACCEPT_ENCODING).any(|coding| {
-        let (name, weight) = coding.split_once(';').unwrap_or((coding, "q=1"));
-        let weight = weight.trim().to_ascii_lowercase();
-        let weight = weight.strip_prefix("q=").and_then(|q| q.parse().ok()).unwrap_or(0.0);
-        name.trim().eq_ignore_ascii_case("gzip") && weight > 0.0_f32
-    })
 }

@@ -6,6 +6,7 @@ mod conditional;
 pub(crate) mod cors;
 pub mod export;
 mod file;
+pub(crate) mod gzip;
 mod input;
 pub mod problem;
 
@@ -72,6 +73,18 @@ fn bare(status: StatusCode) -> Response {
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
+}
+
+/// Say that a response depends on this header of the request.
+fn vary_by(response: &mut Response, name: &'static str) {
+    let headers = response.headers_mut();
+    let others = headers.get(header::VARY).and_then(|names| names.to_str().ok()).unwrap_or_default();
+    if others.split(',').any(|other| other.trim().eq_ignore_ascii_case(name)) {
+        return;
+    }
+    // In one line with what else it depends on: the local gateway passes on one of several.
+    let names = HeaderValue::from_str(&format!("{others}, {name}")).ok().filter(|_| !others.is_empty());
+    headers.insert(header::VARY, names.unwrap_or(HeaderValue::from_static(name)));
 }
 
 fn json(status: StatusCode, body: &impl Serialize) -> Result<Response> {
