@@ -104,9 +104,28 @@ fuzz: .venv/.done ## Try out inputs that nobody thought of, FUZZ_SECONDS=60 for 
 recount: .venv/.done ## Compute every counter of the local database (or the one at DATABASE_URL) anew, and compare
 	@.venv/bin/python infra/local/postgres.py run -- cargo run --quiet -p shared --features migrations --example recount
 
-bench: .venv/.done build ## Measure what the design promises, as ratios of one run
+bench: .venv/.done .venv-bench/.done build ## Measure every endpoint against its budgets; plots in target/bench (ONLY=submit: some; BENCH_MILLION=1)
 	@cargo build --quiet --release --locked --manifest-path infra/bench/bare/Cargo.toml --target-dir target/bench
-	@.venv/bin/python infra/local/postgres.py throwaway -- .venv/bin/python infra/bench/bench.py
+	@cargo build --quiet --locked -p shared --features migrations --example migrate --example recount
+	@.venv/bin/python infra/local/postgres.py throwaway -- .venv-bench/bin/python infra/bench/bench.py $(if $(ONLY),--only $(ONLY))
+
+.PHONY: bench-readme
+bench-readme: .venv-bench/.done ## Put the table and the plots of the last `make bench` into README.md and infra/bench/plots
+	@.venv-bench/bin/python infra/bench/bench.py --readme
+
+.PHONY: load
+load: .venv/.done build ## Have 500 functions at once answer one survey through PgBouncer, for some minutes: errors, counts, throughput
+	@cargo build --quiet --release --locked --manifest-path infra/load/Cargo.toml --target-dir target/load
+	@.venv/bin/python infra/load/load.py
+
+.PHONY: faults faults-quick
+faults: .venv/.done build ## Break the database, the pooler and the functions in every way, and show that nothing is lost (SEED=…)
+	@cargo build --quiet --locked -p shared --features migrations --example migrate --example recount
+	@.venv/bin/python infra/faults/faults.py $(if $(SEED),--seed $(SEED))
+
+faults-quick: .venv/.done build ## The same in a minute or two: each fault in one way, and shorter
+	@cargo build --quiet --locked -p shared --features migrations --example migrate --example recount
+	@.venv/bin/python infra/faults/faults.py --quick --seed $(or $(SEED),1)
 
 build: .venv/.done ## Build the functions for Lambda into target/lambda (ARCH=arm64 for that; this machine's otherwise)
 	@PATH="$(CURDIR)/.venv/bin:$$PATH" cargo lambda build --release --locked $(if $(filter arm64,$(ARCH)),--arm64)
@@ -148,8 +167,9 @@ clean: ## Remove what was built and installed; the data in .local stays
 .venv-browser/.done: infra/e2e/browser/requirements.txt
 .venv-schemathesis/.done: infra/contract/requirements-schemathesis.txt
 .venv-clients/.done: infra/contract/requirements-clients.txt
+.venv-bench/.done: infra/bench/requirements.txt
 .venv/.done .venv-infra/.done .venv-rehearse/.done .venv-contract/.done .venv-browser/.done .venv-schemathesis/.done \
-.venv-clients/.done:
+.venv-clients/.done .venv-bench/.done:
 	@echo "Installing the tools of $(@D) …"
 	@python3 -m venv $(@D)
 	@$(@D)/bin/pip install --quiet --disable-pip-version-check --requirement $<

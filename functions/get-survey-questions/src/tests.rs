@@ -154,3 +154,22 @@ async fn a_name_that_nothing_has_is_a_fault_on_the_resource_path_alone() {
     let call = get("/getsurveyquestions").query("idSurvey", survey.id).query("limit", 1);
     assert_eq!(test.call(get_survey_questions, call).await.status, 200);
 }
+
+#[tokio::test]
+async fn who_has_the_questions_is_told_that_they_are_the_same_until_an_edit() {
+    let test = TestApp::new().await;
+    let ada = test.user("ada").await;
+    let survey = test.survey(&ada).await;
+    let call = |known: &str| {
+        get("/surveys/x/questions").path("idSurvey", survey.id).header("if-none-match", known)
+    };
+    let first = test.call(get_survey_questions, call("")).await;
+    assert_eq!((first.status, first.header("etag")), (200, "\"1\""));
+    for known in ["\"1\"", "W/\"1\"", "\"7\", \"1\"", "*"] {
+        let answer = test.text(get_survey_questions, call(known)).await;
+        assert_eq!((answer.status, answer.body.as_str()), (304, ""), "{known}");
+    }
+    test.db().await.write("UPDATE surveys SET version = 2 WHERE id = $1", &[&survey.id]).await.unwrap();
+    let second = test.call(get_survey_questions, call("\"1\"")).await;
+    assert_eq!((second.status, second.header("etag"), &second.body), (200, "\"2\"", &first.body));
+}

@@ -7,7 +7,7 @@ use shared::{
 };
 
 fn stats(survey: &TestSurvey) -> Call {
-    get("/surveys/x/stats").path("idSurvey", survey.id)
+    get("/surveys/x/stats").path("idSurvey", survey.id).query("answers", true)
 }
 
 /// Replies 1 to `number`, newest first.
@@ -196,7 +196,7 @@ async fn a_name_that_nothing_has_is_a_fault_on_the_resource_path_alone() {
     let survey = test.survey(&ada).public_stats().await;
     for name in ["limit", "id"] {
         let answer = test.call(get_survey_stats, stats(&survey).query(name, survey.id)).await;
-        answer.assert_invalid(json!({ name: "is unknown: there are idSurvey" }));
+        answer.assert_invalid(json!({ name: "is unknown: there are idSurvey, answers" }));
     }
     let call = get("/getsurveystats").query("id", survey.id).query("limit", 1);
     assert_eq!(test.call(get_survey_stats, call).await.status, 200);
@@ -420,4 +420,76 @@ async fn days_that_do_not_fit_into_the_answer_are_told_by_their_number() {
     assert_eq!((&result["summary"]["notShown"], &result["votes"]), (&json!(0), &json!(102)));
     assert_adds_up(result);
     test.assert_counted().await;
+}
+
+#[tokio::test]
+async fn answers_are_shown_when_they_are_asked_for() {
+    let test = TestApp::new().await;
+    let ada = test.user("ada").await;
+    let survey = test.survey(&ada).public_stats().await;
+    test.reply(survey.question, json!("cat")).await;
+    let plain = || get("/surveys/x/stats").path("idSurvey", survey.id);
+    for call in [plain(), plain().bearer(&ada.access), plain().query("answers", false).bearer(&ada.access)] {
+        let answer = test.call(get_survey_stats, call).await;
+        assert_eq!((answer.status, &answer.body[0]["votes"]), (200, &json!(1)));
+        assert_eq!(answer.body[0].get("answers"), None);
+    }
+    for (call, shown) in [(stats(&survey), json!([])), (stats(&survey).bearer(&ada.access), json!(["cat"]))] {
+        assert_eq!(test.call(get_survey_stats, call).await.body[0]["answers"], shown);
+    }
+    let answer = test.call(get_survey_stats, plain().query("answers", "perhaps")).await;
+    assert_eq!(answer.status, 400);
+}
+
+#[tokio::test]
+async fn who_has_the_results_is_told_that_they_are_the_same_until_they_are_not() {
+    let test = TestApp::new().await;
+    let ada = test.user("ada").await;
+    let survey = test.survey(&ada).public_stats().await;
+    let owners = || stats(&survey).bearer(&ada.access);
+    for call in [&(|| stats(&survey)) as &dyn Fn() -> Call, &owners] {
+        let mut known = String::new();
+        for change in ["nothing", "a reply", "nothing", "a deletion", "an edit"] {
+            match change {
+                "a reply" => drop(test.reply(survey.question, json!("cat")).await),
+                "a deletion" => {
+                    let reply = test.reply(survey.question, json!("dog")).await;
+                    delete(&test, &ada, &survey, reply).await;
+                }
+                "an edit" => {
+                    let sql = "UPDATE surveys SET version = version + 1 WHERE id = $1";
+                    test.db().await.write(sql, &[&survey.id]).await.unwrap();
+                }
+                _ => {}
+            }
+            let answer = test.text(get_survey_stats, call().header("if-none-match", &known)).await;
+            assert_eq!(
+                answer.status,
+                if change == "nothing" && !known.is_empty() { 304 } else { 200 },
+                "{change}"
+            );
+            assert_eq!(answer.header("cache-control"), "private, no-cache");
+            assert!(answer.header("vary").contains("authorization"));
+            answer.header("etag").clone_into(&mut known);
+            // What was answered is what is known, compressed or not.
+            let again = test.text(get_survey_stats, call().header("if-none-match", &known)).await;
+            assert_eq!((again.status, again.body.as_str()), (304, ""));
+        }
+    }
+    // What the owner has shows more than what anyone may have.
+    let known = test.call(get_survey_stats, owners()).await.header("etag").to_owned();
+    let answer = test.call(get_survey_stats, stats(&survey).header("if-none-match", &known)).await;
+    assert_eq!((answer.status, &answer.body[0]["answers"]), (200, &json!([])));
+}
+
+#[tokio::test]
+async fn nobody_learns_by_a_tag_what_they_may_not_read() {
+    let test = TestApp::new().await;
+    let (ada, bob) = (test.user("ada").await, test.user("bob").await);
+    let survey = test.survey(&ada).await;
+    for tag in ["*", "\"1-0\""] {
+        let call = || stats(&survey).header("if-none-match", tag);
+        assert_eq!(test.call(get_survey_stats, call()).await.status, 401);
+        assert_eq!(test.call(get_survey_stats, call().bearer(&bob.access)).await.status, 403);
+    }
 }

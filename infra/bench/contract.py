@@ -1,0 +1,56 @@
+"""What there is to measure: the operations of functions/openapi.yaml, the functions that serve them, and their binaries."""
+
+import json
+import os
+import subprocess
+import zlib
+from pathlib import Path
+
+from runtime import ROOT
+
+OF = Path(os.environ.get("BENCH_OF") or ROOT)  # the checkout that is measured, built; another to compare a release with it
+OPERATIONS = {
+    (method.upper(), path): operation
+    # derived from openapi.yaml, and read without a library
+    for path, methods in json.loads((OF / "functions" / "docs" / "openapi.json").read_text())["paths"].items()
+    for method, operation in methods.items() if method in ("get", "put", "post", "patch", "delete")
+}
+FUNCTIONS = sorted(path.parent.parent.name for path in (OF / "functions").glob("*/src/main.rs"))
+
+
+def operation(route):
+    """Of a route such as `GET /health`; None where this version doesn't have it."""
+    return OPERATIONS.get(tuple(route.split()))
+
+
+def takes(route, parameter):
+    """Whether the operation exists and has the parameter."""
+    found = operation(route)
+    named = [each.get("name") or each["$ref"].rpartition("/")[2] for each in (found or {}).get("parameters", [])]
+    return parameter in named
+
+
+def database(function):
+    """Whether the function has a database; those without a route do."""
+    return all(each.get("x-database", True) for each in OPERATIONS.values() if each["x-function"] == function)
+
+
+def hashes(function):
+    return any(each.get("x-hashes-passwords") for each in OPERATIONS.values() if each["x-function"] == function)
+
+
+def binary(function):
+    path = OF / "target" / "lambda" / function / "bootstrap"
+    return path if path.exists() else exit(f"{path} is missing: make build")
+
+
+def zipped(function):
+    """Megabytes of the package."""
+    return len(zlib.compress(binary(function).read_bytes(), 9)) / 1e6
+
+
+def example(name, url):
+    """Run a command of shared/examples on a database; whether it succeeded, and what it said."""
+    done = subprocess.run([OF / "target" / "debug" / "examples" / name], capture_output=True, text=True,
+                          env=os.environ | {"DATABASE_URL": url})
+    return done.returncode == 0, done.stdout + done.stderr

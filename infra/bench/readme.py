@@ -1,0 +1,83 @@
+"""Writes the results of a run into README.md, between two marks, and its plots beside this file."""
+
+import re
+from pathlib import Path
+
+import budgets
+import contract
+import plots
+
+ROOT = Path(__file__).resolve().parents[2]
+PLOTS = Path(__file__).parent / "plots"
+BEGIN, END = "<!-- begin bench: written by make bench-readme; edits are lost -->", "<!-- end bench -->"
+
+
+def table(titles, rows):
+    """The first column is text, the others are numbers."""
+    lines = [titles, ["---", *["--:"] * (len(titles) - 1)], *rows]
+    return "\n".join("| " + " | ".join(map(str, cells)) + " |" for cells in lines)
+
+
+def number(value):
+    return f"{value:,.0f}" if value == int(value) or value >= 100 else f"{value:.2f}"
+
+
+def promises(results):
+    return table(["", "measured", "budget"], [
+        [budget.what, f"{number(value)} {budget.unit}" + ("" if holds else " **missed**"), f"{budget.limit:,g} {budget.unit}"]
+        for budget, value, _, holds in budgets.judge(results)])
+
+
+def endpoints(results):
+    return table(["", "p50 ms", "bare ms", "function CPU ms", "database CPU ms", "WAL bytes", "round trips", "resident MB", "zipped MB"], [
+        [f"`{case['route']}` {case['what']}", f"{case['p50_ms']:.2f}", f"{case['bare_p50_ms']:.2f}", f"{case['function_ms']:.2f}",
+         f"{case['database_ms']:.2f}", f"{case['wal_bytes']:,.0f}", case["round_trips"], f"{case['resident_mb']:.1f}",
+         f"{results['packages'][case['function']]:.1f}"] for case in results["cases"].values()])
+
+
+def grown(results):
+    sizes = results["growth"]["responses"]
+    return table(["CPU ms by responses", *(f"{int(size):,}" for size in sizes)], [
+        [results["cases"][name]["what"], *(f"{costs[name]['function_ms'] + costs[name]['database_ms']:.2f}" for costs in sizes.values())]
+        for name in next(iter(sizes.values()))])
+
+
+def others(results):
+    return table(["", "theirs, published", "Canvass"], [[what, theirs, ours(results)] for what, theirs, ours in budgets.OTHERS])
+
+
+def text(results):
+    pictures = "\n".join(f"![{title}](infra/bench/plots/{name}.svg)\n" for name, title in (
+        ("latency", "A warm request of each endpoint, beside a bare function"), ("grown", "What grows with the number of responses"),
+        ("submit", "What a submit costs, before and now")))
+    return f"""\
+Measured on {results['date']} by `{results['command']}`: release binaries, driven as Lambda drives them over its Runtime API on loopback;
+PostgreSQL on the same machine over a Unix socket, without `fsync`; {results['machine']}. A *bare* function sends the same statements and
+the same answer with nothing between. CPU is counted by the kernel.
+
+{promises(results)}
+
+{pictures}
+<details><summary>Every endpoint</summary>
+
+{endpoints(results)}
+
+</details>
+<details><summary>Growth, and what others take</summary>
+
+{grown(results)}
+
+{others(results)}
+
+</details>
+"""
+
+
+def write(results):
+    readme = ROOT / "README.md"
+    before, found, rest = readme.read_text().partition(BEGIN)
+    _, ended, after = rest.partition(END)
+    if not (found and ended):
+        raise SystemExit(f"README.md has no place for it: a line {BEGIN}, and below it a line {END}")
+    plots.draw(results, PLOTS)
+    readme.write_text(f"{before}{BEGIN}\n{text(results)}{END}{after}")
