@@ -53,6 +53,7 @@ def measure_cases(server, chosen):
     line("", [title for title, _, _ in COLUMNS])
     measured = {}
     for case in filter(lambda case: chosen(case.name), all_cases(world)):
+        world.renew()
         found = measure.measure(server, case, world.database)
         if found["ratio"] > budgets.RATIO:  # a miss is no accident if it is one in two of three
             more = [measure.measure(server, case, world.database) for _ in range(2)]

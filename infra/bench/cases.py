@@ -102,7 +102,7 @@ def questions(world):
         return signed(other, path={"idQuestion": world.victims[i].questions[0]}, **request)
 
     yield Case("questions", "20 questions", route, lambda i: {"path": at})
-    if contract.takes(route, "IfNoneMatch"):
+    if contract.takes(route, "If-None-Match"):
         etag = cache(lambda: world.etag(route, path=at))
         yield Case("questions-304", "20 questions, unchanged", route, lambda i: {"path": at, "headers": {"if-none-match": etag()}}, status=304)
     yield Case(FLASKFORMS + "questions", "20 questions", "GET /getsurveyquestions", lambda i: {"headers": {"idsurvey": world.popular}})
@@ -159,7 +159,7 @@ def results(world):
     yield Case("results-public", "the same, for anyone", route, lambda i: {"path": at})
     if contract.takes(route, "answers"):
         yield Case("results-answers", "the same, with answers", route, lambda i: signed(owner, path=at, query={"answers": "true"}))
-    if contract.takes(route, "IfNoneMatch"):
+    if contract.takes(route, "If-None-Match"):
         etag = cache(lambda: world.etag(route, path=at))
         yield Case("results-304", "the same, unchanged", route, lambda i: {"path": at, "headers": {"if-none-match": etag()}}, status=304)
     yield Case("answers", "page of 100 answers to a question", answers,

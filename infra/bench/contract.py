@@ -9,12 +9,9 @@ from pathlib import Path
 from runtime import ROOT
 
 OF = Path(os.environ.get("BENCH_OF") or ROOT)  # the checkout that is measured, built; another to compare a release with it
-OPERATIONS = {
-    (method.upper(), path): operation
-    # derived from openapi.yaml, and read without a library
-    for path, methods in json.loads((OF / "functions" / "docs" / "openapi.json").read_text())["paths"].items()
-    for method, operation in methods.items() if method in ("get", "put", "post", "patch", "delete")
-}
+DOCUMENT = json.loads((OF / "functions" / "docs" / "openapi.json").read_text())  # openapi.yaml, read without a library
+OPERATIONS = {(method.upper(), path): operation for path, methods in DOCUMENT["paths"].items()
+              for method, operation in methods.items() if method in ("get", "put", "post", "patch", "delete")}
 FUNCTIONS = sorted(path.parent.parent.name for path in (OF / "functions").glob("*/src/main.rs"))
 
 
@@ -24,10 +21,9 @@ def operation(route):
 
 
 def takes(route, parameter):
-    """Whether the operation exists and has the parameter."""
-    found = operation(route)
-    named = [each.get("name") or each["$ref"].rpartition("/")[2] for each in (found or {}).get("parameters", [])]
-    return parameter in named
+    """Whether this version has the operation, and that has the parameter."""
+    shared, found = DOCUMENT["components"]["parameters"], operation(route) or {}
+    return any(shared.get(each.get("$ref", "").rpartition("/")[2], each)["name"] == parameter for each in found.get("parameters", []))
 
 
 def database(function):

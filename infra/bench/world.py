@@ -78,6 +78,12 @@ class World:
     def account(self, name):
         return self.ask("POST /register", body={"username": name, "email": f"{name}@example.com", "password": PASSWORD})
 
+    def renew(self):
+        """Access tokens end after 15 minutes, and all this may take longer."""
+        for account in self.owner, self.other:
+            account.update(self.ask("POST /token/refresh", account["refresh_token"]))
+        self.stop()
+
     def add(self, account, name, body, **more):
         return self.ask("POST /surveys", account["access_token"], body={"name": name, **body, **more})["id"]
 

@@ -160,9 +160,8 @@ async fn who_has_the_questions_is_told_that_they_are_the_same_until_an_edit() {
     let test = TestApp::new().await;
     let ada = test.user("ada").await;
     let survey = test.survey(&ada).await;
-    let call = |known: &str| {
-        get("/surveys/x/questions").path("idSurvey", survey.id).header("if-none-match", known)
-    };
+    let call =
+        |known: &str| get("/surveys/x/questions").path("idSurvey", survey.id).header("if-none-match", known);
     let first = test.call(get_survey_questions, call("")).await;
     assert_eq!((first.status, first.header("etag")), (200, "\"1\""));
     for known in ["\"1\"", "W/\"1\"", "\"7\", \"1\"", "*"] {

@@ -128,7 +128,7 @@ impl Person<'_> {
     fn results_of(&self, survey: &Value) -> Value {
         match self.dialect {
             Dialect::FlaskForms => json!({ "id": survey }),
-            Dialect::Json => json!({ "idSurvey": survey }),
+            Dialect::Json => json!({ "idSurvey": survey, "answers": true }),
         }
     }
 }
@@ -390,7 +390,7 @@ fn replies_at_once_are_all_counted() {
             });
         }
     });
-    let stats = owner.get(200, "getResults", json!({ "idSurvey": survey }));
+    let stats = owner.get(200, "getResults", json!({ "idSurvey": survey, "answers": true }));
     let mut answers: Vec<_> = stats[0]["answers"].as_array().unwrap().iter().map(Value::as_u64).collect();
     answers.sort_unstable();
     assert_eq!((stats[0]["votes"].as_u64(), answers), (Some(20), (0..20).map(Some).collect()));
