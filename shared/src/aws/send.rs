@@ -132,7 +132,9 @@ mod tests {
     };
 
     const PATIENCE: Patience =
-        Patience { tries: 3, a_try: Duration::from_millis(500), in_all: Duration::from_mins(1) };
+        Patience { tries: 3, a_try: Duration::from_secs(20), in_all: Duration::from_mins(2) };
+    /// Where nothing but that is waited for.
+    const IMPATIENCE: Patience = Patience { a_try: Duration::from_millis(500), ..PATIENCE };
 
     /// What a server does with a request.
     #[derive(Clone)]
@@ -196,10 +198,11 @@ mod tests {
             Answer(400, too_slow),
         ] {
             let acts = [failing.clone(), failing.clone(), Answer(200, "here")];
-            let (outcome, seen) = exchange(PATIENCE, &acts).await;
+            let patience = if matches!(failing, KeepSilent) { IMPATIENCE } else { PATIENCE };
+            let (outcome, seen) = exchange(patience, &acts).await;
             assert_eq!((outcome.as_deref(), seen), (Ok(&b"here"[..]), 3));
             // No longer than it has patience.
-            let (outcome, seen) = exchange(PATIENCE, &acts[..2]).await;
+            let (outcome, seen) = exchange(patience, &acts[..2]).await;
             let text = outcome.unwrap_err();
             assert_eq!(seen, 3, "{text}");
             assert!(
@@ -232,7 +235,7 @@ mod tests {
 
     #[tokio::test]
     async fn all_tries_together_end_in_time() {
-        let patience = Patience { tries: u32::MAX, in_all: Duration::from_millis(700), ..PATIENCE };
+        let patience = Patience { tries: u32::MAX, in_all: Duration::from_millis(700), ..IMPATIENCE };
         let (outcome, seen) = exchange(patience, &[KeepSilent]).await;
         assert!(seen <= 2, "{seen} of half a second each");
         assert!(outcome.unwrap_err().starts_with("It gave no answer: it took too long"));
