@@ -103,7 +103,7 @@ async fn in_turn<T: Send + 'static>(
     tokio::task::spawn_blocking(move || {
         let outcome = hashing(&mut memory);
         // With what a hash leaves here, a guess at its password takes microseconds, and it would lie here until the next
-        // login. Wiping takes 3 % of a hash, no more than memory of its own would (0.6 of 20 ms, 2026-11-24).
+        // login. Wiping takes 3 % of a hash, no more than memory of its own would (0.6 of 20 ms, 2026-11-30).
         memory.fill(Block::new());
         // What a hash with larger parameters needed is given back.
         if memory.len() > MEMORY_KIB as usize {
