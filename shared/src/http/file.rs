@@ -3,7 +3,7 @@
 use super::{Request, Response, conditional::weakly_tagged, gzip, if_none_match, not_modified};
 use crate::{Error, Result};
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
-use flate2::{Compression, bufread::GzDecoder};
+use flate2::{Compression, bufread::GzDecoder, bufread::GzEncoder};
 use lambda_http::{
     Body,
     http::{HeaderName, HeaderValue, header},
@@ -92,9 +92,7 @@ impl File {
     fn content(&'static self, gzip: bool) -> Result<Response> {
         let bytes = match (&self.stored, gzip) {
             (Form::Plain(bytes), false) | (Form::Gzip(bytes), true) => bytes,
-            (Form::Plain(bytes), true) => {
-                self.converted(bytes, |bytes| gzip::compress(bytes, Compression::default()))?
-            }
+            (Form::Plain(bytes), true) => self.converted(bytes, compress)?,
             (Form::Gzip(bytes), false) => self.converted(bytes, decompress)?,
         };
         // The runtime sends a `Binary` as base64, and the gateway makes bytes of that again.
@@ -125,6 +123,12 @@ fn set(response: &mut Response, name: HeaderName, value: Option<&str>) -> Result
         response.headers_mut().insert(name, HeaderValue::from_str(value).map_err(Error::internal)?);
     }
     Ok(())
+}
+
+fn compress(bytes: &[u8]) -> std::io::Result<Vec<u8>> {
+    let mut compressed = Vec::new();
+    GzEncoder::new(bytes, Compression::default()).read_to_end(&mut compressed)?;
+    Ok(compressed)
 }
 
 fn decompress(bytes: &[u8]) -> std::io::Result<Vec<u8>> {
