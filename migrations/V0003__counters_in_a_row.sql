@@ -116,47 +116,45 @@ SELECT *, (row_number() OVER (PARTITION BY survey_id ORDER BY number, place, par
 UPDATE questions q SET slots = s.slots
 FROM (SELECT question_id, json_object_agg(part, slot ORDER BY slot) AS slots FROM slots GROUP BY question_id) AS s
 WHERE s.question_id = q.id;
-UPDATE surveys s SET
-    last_number = (SELECT count(*) FROM questions WHERE survey_id = s.id),
-    slot_count = (SELECT count(*) FROM slots WHERE survey_id = s.id);
+UPDATE surveys s SET last_number = numbers, slot_count = slots
+FROM (SELECT survey_id, max(number) AS numbers, count(*) AS slots FROM slots GROUP BY survey_id) AS given
+WHERE given.survey_id = s.id;
 ALTER TABLE questions
     ALTER COLUMN number SET NOT NULL,
     ALTER COLUMN slots  SET NOT NULL,
     ADD CONSTRAINT questions_survey_id_number_key UNIQUE (survey_id, number);
 
+-- Of a survey that nobody has answered there is its first row, as of a new one.
 WITH counted AS (
-    SELECT s.survey_id, s.slot, sum(c.n) AS n
-    FROM slots s JOIN (
+    SELECT question_id, part, sum(n) AS n
+    FROM (
         SELECT question_id, CASE kind WHEN 'single' THEN 'answers' ELSE concat_ws(' ', kind, nullif(part, '')) END AS part, n
         FROM question_counters
         UNION ALL
         SELECT question_id, 'rank ' || part, total FROM question_counters WHERE kind = 'option'
-    ) AS c USING (question_id, part)
-    GROUP BY s.survey_id, s.slot
+    ) AS c
+    GROUP BY question_id, part
 ), chunks AS (
-    SELECT id AS survey_id, chunk
-    FROM surveys, generate_series(0, greatest(slot_count - 1, 0) / 200) AS chunk
+    SELECT survey_id, slot / 200 AS chunk, array_agg(coalesce(n, 0) ORDER BY slot) AS counts
+    FROM slots LEFT JOIN counted USING (question_id, part)
+    GROUP BY survey_id, slot / 200
+    HAVING slot / 200 = 0 OR bool_or(n <> 0)
+), wholes AS (
+    SELECT survey_id, sum(responses) AS responses FROM old_survey_counters GROUP BY survey_id
+), alone AS (
+    SELECT question_id, sum(n) AS n FROM question_counters WHERE kind = 'single' GROUP BY question_id
+), singles AS (
+    SELECT survey_id, array_agg(coalesce(n, 0) ORDER BY number) AS singles
+    FROM questions LEFT JOIN alone ON question_id = id
+    GROUP BY survey_id
+    HAVING sum(n) > 0
 )
 INSERT INTO survey_counters (survey_id, chunk, shard, changes, responses, max_responses, singles, counts)
-SELECT survey_id, chunk, 0, r.responses, r.responses,
-       CASE WHEN chunk = 0 THEN (SELECT max_responses FROM response_limits l WHERE l.survey_id = chunks.survey_id) END,
-       CASE WHEN chunk = 0 THEN singles.singles END,
-       ARRAY(
-           SELECT coalesce(counted.n, 0)
-           FROM surveys s, generate_series(chunk * 200, least(chunk * 200 + 199, s.slot_count - 1)) AS slot
-           LEFT JOIN counted ON counted.survey_id = chunks.survey_id AND counted.slot = slot.slot
-           WHERE s.id = chunks.survey_id
-           ORDER BY slot.slot
-       )
-FROM chunks, LATERAL (
-    SELECT coalesce(sum(responses), 0) AS responses FROM old_survey_counters o WHERE o.survey_id = chunks.survey_id AND chunk = 0
-) AS r LEFT JOIN LATERAL (
-    SELECT array_agg(n ORDER BY number) AS singles FROM (
-        SELECT number, coalesce((SELECT sum(n) FROM question_counters WHERE question_id = q.id AND kind = 'single'), 0) AS n
-        FROM questions q WHERE survey_id = chunks.survey_id
-    ) AS alone
-    HAVING sum(n) > 0
-) AS singles ON true;
+SELECT s.id, coalesce(chunk, 0), 0, coalesce(responses, 0), coalesce(responses, 0), max_responses, singles, coalesce(counts, '{}')
+FROM surveys s LEFT JOIN chunks c ON c.survey_id = s.id
+LEFT JOIN wholes w ON w.survey_id = s.id AND coalesce(chunk, 0) = 0
+LEFT JOIN singles a ON a.survey_id = s.id AND coalesce(chunk, 0) = 0
+LEFT JOIN response_limits l ON l.survey_id = s.id AND coalesce(chunk, 0) = 0;
 
 -- The sum of numbers goes along with their buckets.
 UPDATE question_counters c SET total = b.total

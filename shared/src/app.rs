@@ -148,7 +148,7 @@ impl App {
     pub async fn authenticated(&self, request: &Request) -> Result<(Db, Caller)> {
         let token = self.keys.verify(http::authorization(request), Kind::Access)?;
         let mut db = self.db().await?;
-        let caller = Caller::over(&mut db, token, self.claim.clone());
+        let caller = Caller::over(&mut db, &token, self.claim.clone());
         Ok((db, caller))
     }
 
@@ -156,7 +156,7 @@ impl App {
     pub async fn refreshing(&self, request: &Request) -> Result<(Db, Refresher)> {
         let token = self.keys.verify(http::authorization(request), Kind::Refresh)?;
         let mut db = self.db().await?;
-        let refresher = Refresher::over(&mut db, token, self.claim.clone());
+        let refresher = Refresher::over(&mut db, &token, self.claim.clone());
         Ok((db, refresher))
     }
 

@@ -404,8 +404,8 @@ const OLD: [(&str, &str, &[Old]); 17] = [
 
 /// What the second release showed of them: votes and summary.
 const RESULTS: [(i64, &str); 17] = [
-    (3, r#"{}"#),
-    (1, r#"{}"#),
+    (3, "{}"),
+    (1, "{}"),
     (
         4,
         r#"{"count": 4, "histogram": [{"count": 1, "from": -0.003, "to": -0.002}, {"count": 1, "from": 0, "to": 0}, {"count": 1, "from": 10, "to": 20}, {"count": 1, "from": 100, "to": 200}], "max": 100, "mean": 28.124415, "min": -0.00234, "sum": 112.49766}"#,
@@ -458,8 +458,8 @@ const RESULTS: [(i64, &str); 17] = [
         2,
         r#"{"days": [{"count": 1, "day": "2030-02-01"}], "earlier": 0, "later": 1, "max": "2200-01-01T00:00:00Z", "min": "2030-02-01T00:30:00.500Z", "notShown": 0, "years": []}"#,
     ),
-    (3, r#"{}"#),
-    (2, r#"{}"#),
+    (3, "{}"),
+    (2, "{}"),
 ];
 
 /// A survey with these questions; their ids follow on its own.

@@ -117,13 +117,13 @@ impl std::ops::Deref for Refresher {
 }
 
 impl Caller {
-    pub(crate) fn over(db: &mut Db, token: Token, claim: Arc<Claim>) -> Self {
+    pub(crate) fn over(db: &mut Db, token: &Token, claim: Arc<Claim>) -> Self {
         Self(Bearer::over(db, token, claim))
     }
 }
 
 impl Refresher {
-    pub(crate) fn over(db: &mut Db, token: Token, claim: Arc<Claim>) -> Self {
+    pub(crate) fn over(db: &mut Db, token: &Token, claim: Arc<Claim>) -> Self {
         Self(Bearer::over(db, token, claim))
     }
 }
@@ -136,10 +136,10 @@ impl Bearer {
     }
 
     /// The bearer of a token, which from now on has to be good for anything over `db`. Once it is proven, so is who it is.
-    fn over(db: &mut Db, token: Token, claim: Arc<Claim>) -> Self {
+    fn over(db: &mut Db, token: &Token, claim: Arc<Claim>) -> Self {
         claim.begin();
         let username = Arc::new(OnceLock::new());
-        let known = username.clone();
+        let (user, known) = (token.user, username.clone());
         db.require(Condition {
             sql: "-- accounts::bearer
                 SELECT (SELECT username FROM users WHERE id = $1) AS username,
@@ -151,7 +151,7 @@ impl Bearer {
                 }
                 let username: Option<String> = row.try_get("username")?;
                 let _ = known.set(username.ok_or_else(deleted_user)?);
-                claim.prove(token.user);
+                claim.prove(user);
                 Ok(())
             }),
         });

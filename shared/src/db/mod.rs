@@ -154,9 +154,11 @@ pub fn step<'a>(sql: &'a str, params: &'a [&'a dyn Param]) -> Step<'a> {
 pub(crate) struct Condition {
     pub(crate) sql: &'static str,
     pub(crate) ids: [Uuid; 2],
-    /// Whether its only row says that it holds.
-    pub(crate) holds: Box<dyn Fn(&Row) -> Result<()> + Send + Sync>,
+    pub(crate) holds: Holds,
 }
+
+/// Whether the only row of a condition says that it holds.
+type Holds = Box<dyn Fn(&Row) -> Result<()> + Send + Sync>;
 
 /// A connection, for as long as one request needs it.
 pub struct Db {

@@ -4,13 +4,12 @@ use super::{Request, Response, with_body};
 use crate::{
     Error, Result,
     error::Code,
-    responses::{Order, ResponsePage, StoredResponse},
+    responses::{Order, Position, ResponsePage, StoredResponse},
     values::{Limit, QuestionId, SurveyId, text::text},
 };
 use chrono::SecondsFormat;
 use lambda_http::http::{HeaderValue, StatusCode, header};
-use serde::{Deserialize, Deserializer, de};
-use serde_json::{Value, json};
+use serde::{Deserialize, Deserializer, Serialize, de};
 
 /// How a page is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,15 +76,19 @@ pub fn page(
     }
     let (content_type, body) = match format {
         Format::Json => {
-            let mut body = json!({ "responses": page.responses });
-            if let (Some(body), Some(next)) = (body.as_object_mut(), page.next) {
-                body.insert("next".to_owned(), json!(next));
+            #[derive(Serialize)]
+            struct Body<'a> {
+                responses: &'a [StoredResponse],
+                #[serde(skip_serializing_if = "Option::is_none")]
+                next: Option<Position>,
             }
-            ("application/json", body.to_string())
+            let body = Body { responses: &page.responses, next: page.next };
+            ("application/json", serde_json::to_string(&body).map_err(Error::internal)?)
         }
         Format::Ndjson => {
-            let lines = page.responses.iter().map(|response| json!(response).to_string() + "\n");
-            ("application/x-ndjson", lines.collect())
+            let lines = page.responses.iter().map(|response| Ok(serde_json::to_string(response)? + "\n"));
+            let body: Result<String, _> = lines.collect();
+            ("application/x-ndjson", body.map_err(|error: serde_json::Error| Error::internal(error))?)
         }
         Format::Csv => {
             let content_type = if is_first {
@@ -127,7 +130,9 @@ fn csv(responses: &[StoredResponse], columns: &[QuestionId], header: bool) -> Re
             response.created_at.to_rfc3339_opts(SecondsFormat::AutoSi, true),
             response.single.to_string(),
         ];
-        let cells = columns.iter().map(|question| cell(response.answers.get(question)));
+        let cells = columns
+            .iter()
+            .map(|question| response.answers.get(question).map_or_else(String::new, |json| cell(json.get())));
         writer.write_record(fixed.into_iter().chain(cells)).map_err(Error::internal)?;
     }
     String::from_utf8(writer.into_inner().map_err(|e| Error::internal(e.to_string()))?)
@@ -139,20 +144,19 @@ const FORMULA: [char; 11] = ['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋',
 
 /// An answer as a cell: texts as they are, everything else as JSON. A text that a spreadsheet would take for a formula, be it
 /// in full-width characters, gets an apostrophe (OWASP, "CSV Injection").
-fn cell(answer: Option<&Value>) -> String {
-    match answer {
-        None | Some(Value::Null) => String::new(),
-        Some(Value::String(text)) if text.starts_with(FORMULA) => {
-            format!("'{text}")
-        }
-        Some(Value::String(text)) => text.clone(),
-        Some(json) => json.to_string(),
+fn cell(json: &str) -> String {
+    match serde_json::from_str::<String>(json) {
+        Ok(text) if text.starts_with(FORMULA) => format!("'{text}"),
+        Ok(text) => text,
+        Err(_) if json == "null" => String::new(),
+        Err(_) => json.to_owned(),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     #[test]
     fn a_formula_is_disarmed_and_a_number_is_left_alone() {
@@ -168,7 +172,7 @@ mod tests {
             (json!(true), "true"),
             (json!(null), ""),
         ] {
-            assert_eq!(cell(Some(&answer)), written);
+            assert_eq!(cell(&answer.to_string()), written);
         }
     }
 }

@@ -1,10 +1,9 @@
 //! Reading what was counted of questions.
 
-use crate::{Error, Result, responses::CHUNK, rules::Counts, values::QuestionId};
+use crate::{Result, responses::CHUNK, rules::Counts, values::QuestionId};
 use rust_decimal::Decimal;
-use serde_json::Value;
 use std::collections::BTreeMap;
-use tokio_postgres::Row;
+use tokio_postgres::{Row, types::Json};
 
 /// The statement that reads the counters of survey $1, a row a chunk and shard.
 pub(crate) const SURVEY_COUNTERS: &str = "-- counters::survey
@@ -54,5 +53,6 @@ impl Counters {
 
 /// The slots of the question in a row.
 pub(crate) fn slots(row: &Row) -> Result<BTreeMap<String, i32>> {
-    serde_json::from_value(row.try_get::<_, Value>("slots")?).map_err(Error::internal)
+    let Json(slots) = row.try_get("slots")?;
+    Ok(slots)
 }

@@ -6,6 +6,7 @@ use super::{
 };
 use crate::{
     Error, Result,
+    questions::counters::slots,
     rules::Rules,
     values::{AnswerFault, Fault, FaultCode, QuestionId, SurveyId},
 };
@@ -73,8 +74,7 @@ impl Form {
             let Some(id) = row.try_get("question")? else { break };
             let reply_content: Option<Value> = row.try_get("reply_content")?;
             let rules = Rules::of_stored(row.try_get("type")?, reply_content.as_ref());
-            let slots: Value = row.try_get("slots")?;
-            let slots: BTreeMap<String, i32> = serde_json::from_value(slots).map_err(Error::internal)?;
+            let slots = slots(row)?;
             form.bytes += 1000 + rules.memory() + slots.keys().map(|name| 100 + name.len()).sum::<usize>();
             let (number, required) = (row.try_get("number")?, row.try_get("required")?);
             form.questions.push(Question { id, number, slots, rules, required });

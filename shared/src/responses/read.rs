@@ -8,16 +8,16 @@
 use crate::{
     Error, Result,
     accounts::Caller,
-    db::Db,
+    db::{Db, step},
     surveys::ownership,
     values::{Limit, QuestionId, ResponseId, SurveyId, text::text},
 };
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
-use serde_json::{Map, Value};
+use serde_json::value::RawValue;
 use std::{collections::BTreeMap, fmt};
-use tokio_postgres::Row;
+use tokio_postgres::{Row, types::Json};
 use uuid::Uuid;
 
 /// Bytes of answers on a page. A Lambda function answers with at most 6 MB, in which the body is a text once more: a quote
@@ -98,8 +98,8 @@ pub struct StoredResponse {
     pub created_at: DateTime<Utc>,
     /// Whether it is a single answer rather than a whole response.
     pub single: bool,
-    /// The id of each question that was answered, and the answer.
-    pub answers: Map<String, Value>,
+    /// The id of each question that was answered, and the answer as it is stored.
+    pub answers: BTreeMap<String, Box<RawValue>>,
 }
 
 /// Some responses of a survey.
@@ -129,16 +129,11 @@ pub struct QuestionAnswers {
 struct QuestionAnswer {
     id_response: ResponseId,
     created_at: DateTime<Utc>,
-    answer: Value,
+    answer: Box<RawValue>,
 }
 
-/// The ids and numbers of a survey's questions, for a statement on `surveys s`.
-macro_rules! names {
-    () => {
-        "ARRAY(SELECT id FROM questions WHERE survey_id = s.id ORDER BY id) AS questions, \
-         ARRAY(SELECT number FROM questions WHERE survey_id = s.id ORDER BY id) AS numbers"
-    };
-}
+/// The statement that reads the ids and numbers of a survey's questions, in the order they were made.
+const NAMES: &str = "-- responses::names\nSELECT id, number FROM questions WHERE survey_id = $1 ORDER BY id";
 
 /// The statement of a page: the comparison with the place of the cursor, the direction, and what must be true of a row and of
 /// all before it on the page. One row more than the page has tells whether there are more.
@@ -146,7 +141,7 @@ macro_rules! page_sql {
     ($compare:literal, $direction:literal, $readable:literal) => {
         concat!(
             "-- responses::page
-            SELECT s.owner_id = $2 AS owned, s.is_visible AS visible, s.version, n.questions, n.numbers, r.id, r.created_at,
+            SELECT s.owner_id = $2 AS owned, s.is_visible AS visible, s.version, r.id, r.created_at,
                    r.single, r.xid::text AS xid, r.readable AND (r.bytes <= $6 OR place = 1) AS fits,
                    CASE WHEN r.readable AND (r.bytes <= $6 OR place = 1) THEN r.answers END AS answers
             FROM surveys s
@@ -161,7 +156,6 @@ macro_rules! page_sql {
                 ) AS next
                 WINDOW up_to AS (ORDER BY xid ", $direction, ", id ", $direction, ")
             ) AS r ON true
-            LEFT JOIN LATERAL (SELECT ", names!(), ") AS n ON coalesce(place, 1) = 1
             WHERE s.id = $1
             ORDER BY r.xid ", $direction, ", r.id ", $direction
         )
@@ -193,13 +187,17 @@ pub async fn page(
         ),
         Order::Descending => page_sql!("<", "DESC", "true"),
     };
-    let rows = db
-        .rows(sql, &[&survey, &owner.user, &transaction.to_string(), &id, &limit.rows(), &MAX_BYTES])
+    let transaction_text = transaction.to_string();
+    let [rows, names] = db
+        .snapshot([
+            step(sql, &[&survey, &owner.user, &transaction_text, &id, &limit.rows(), &MAX_BYTES]),
+            step(NAMES, &[&survey]),
+        ])
         .await?;
     let first = rows.first().ok_or_else(ownership::unknown)?;
     ownership::must_own(first, owner)?;
     let version = first.try_get("version")?;
-    let names = names(first)?;
+    let (names, questions) = read_names(&names)?;
     let mut next = Position { survey, version, transaction, id: ResponseId(id) };
     let (mut responses, mut more) = (Vec::with_capacity(rows.len()), false);
     for row in &rows {
@@ -215,7 +213,7 @@ pub async fn page(
     }
     Ok(ResponsePage {
         responses,
-        questions: first.try_get("questions")?,
+        questions,
         next: more.then_some(next),
         edited: after.is_some_and(|position| position.version != version),
     })
@@ -250,37 +248,39 @@ pub async fn find(
     survey: SurveyId,
     response: ResponseId,
 ) -> Result<StoredResponse> {
-    let row = db
-        .row_opt(
-            concat!(
+    let [rows, names] = db
+        .snapshot([
+            step(
                 "-- responses::find
-                SELECT s.owner_id = $3 AS owned, s.is_visible AS visible, r.id, r.created_at, r.single, r.answers, ",
-                names!(),
-                " FROM surveys s
+                SELECT s.owner_id = $3 AS owned, s.is_visible AS visible, r.id, r.created_at, r.single, r.answers
+                FROM surveys s
                 LEFT JOIN responses r ON r.id = $2 AND r.survey_id = s.id AND s.owner_id = $3 AND r.deleted_at IS NULL
-                WHERE s.id = $1"
+                WHERE s.id = $1",
+                &[&survey, &response, &owner.user],
             ),
-            &[&survey, &response, &owner.user],
-        )
-        .await?
-        .ok_or_else(ownership::unknown)?;
-    ownership::must_own(&row, owner)?;
+            step(NAMES, &[&survey]),
+        ])
+        .await?;
+    let row = rows.first().ok_or_else(ownership::unknown)?;
+    ownership::must_own(row, owner)?;
     row.try_get::<_, Option<ResponseId>>("id")?.ok_or_else(unknown)?;
-    stored(&row, &names(&row)?)
+    stored(row, &read_names(&names)?.0)
 }
 
-/// The id of the question of each number.
-fn names(row: &Row) -> Result<BTreeMap<String, QuestionId>> {
-    let (questions, numbers): (Vec<QuestionId>, Vec<i32>) =
-        (row.try_get("questions")?, row.try_get("numbers")?);
-    Ok(numbers.iter().map(ToString::to_string).zip(questions).collect())
+/// The question of each number, and all of them in order.
+fn read_names(rows: &[Row]) -> Result<(BTreeMap<String, String>, Vec<QuestionId>)> {
+    let (mut names, mut questions) = (BTreeMap::new(), Vec::with_capacity(rows.len()));
+    for row in rows {
+        let question: QuestionId = row.try_get("id")?;
+        names.insert(row.try_get::<_, i32>("number")?.to_string(), question.to_string());
+        questions.push(question);
+    }
+    Ok((names, questions))
 }
 
-fn stored(row: &Row, names: &BTreeMap<String, QuestionId>) -> Result<StoredResponse> {
-    let Value::Object(answers) = row.try_get("answers")? else {
-        return Err(Error::internal("answers that are no object"));
-    };
-    let named = |(number, answer)| Some((names.get(&number)?.to_string(), answer));
+fn stored(row: &Row, names: &BTreeMap<String, String>) -> Result<StoredResponse> {
+    let Json(answers): Json<BTreeMap<&str, &RawValue>> = row.try_get("answers")?;
+    let named = |(number, answer): (&str, &RawValue)| Some((names.get(number)?.clone(), answer.to_owned()));
     Ok(StoredResponse {
         id: row.try_get("id")?,
         created_at: row.try_get("created_at")?,

@@ -13,12 +13,12 @@ use crate::{
     values::{QuestionId, SurveyId},
 };
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, value::RawValue};
 use std::{
     collections::{BTreeMap, HashMap},
     fmt::{self, Display, Formatter},
 };
-use tokio_postgres::Row;
+use tokio_postgres::{Row, types::Json};
 
 /// The newest answers that the results of one question show.
 const NEWEST: usize = 1000;
@@ -38,7 +38,7 @@ pub struct Stats {
     votes: i64,
     content: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    answers: Option<Vec<Value>>,
+    answers: Option<Vec<Box<RawValue>>>,
     /// What the replies add up to, by type; nothing for texts and for the client's own types.
     summary: Value,
 }
@@ -159,7 +159,7 @@ pub async fn stats(
             r#type,
             votes: counts.votes(),
             content: row.try_get("content")?,
-            answers: with_answers.then(|| answers.remove(&number.to_string()).unwrap_or_default()),
+            answers: with_answers.then(|| answers.remove(&number).unwrap_or_default()),
             summary: rules.summary(&counts, ranges.get(&id).copied().unwrap_or_default()),
         });
     }
@@ -185,18 +185,19 @@ fn range(row: &Row) -> Result<Range> {
 }
 
 /// The newest answers of each question, by its number.
-fn newest(responses: &[Row]) -> Result<BTreeMap<String, Vec<Value>>> {
-    let mut all = BTreeMap::<String, Vec<Value>>::new();
+fn newest(responses: &[Row]) -> Result<BTreeMap<i32, Vec<Box<RawValue>>>> {
+    let mut all = BTreeMap::<i32, Vec<&RawValue>>::new();
     for row in responses {
-        let Value::Object(answers) = row.try_get("answers")? else { continue };
+        let Json(answers): Json<BTreeMap<i32, &RawValue>> = row.try_get("answers")?;
         for (number, answer) in answers {
             all.entry(number).or_default().push(answer);
         }
     }
-    for answers in all.values_mut() {
-        answers.drain(..answers.len().saturating_sub(NEWEST));
-    }
-    Ok(all)
+    let newest = |answers: Vec<&RawValue>| {
+        let older = answers.len().saturating_sub(NEWEST);
+        answers.into_iter().skip(older).map(ToOwned::to_owned).collect()
+    };
+    Ok(all.into_iter().map(|(number, answers)| (number, newest(answers))).collect())
 }
 
 fn unknown(survey: SurveyId) -> Error {

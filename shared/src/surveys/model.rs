@@ -148,27 +148,31 @@ pub struct Survey {
     updated_at: DateTime<Utc>,
 }
 
-/// What a statement selects of `surveys s` and [`survey_counts`] for a [`Survey`]. The columns are named one by one: what is
-/// prepared as `*` fails when a migration adds a column.
-macro_rules! survey_columns {
-    () => {
-        "s.id, s.name, survey_state(s, c.responses >= c.max_responses) AS state, s.is_active, s.opens_at, s.due_at, \
-         s.description, s.visibility, s.public_stats, s.question_count, s.version, s.created_at, s.updated_at, \
-         (c.responses + coalesce(c.most_singles, 0))::bigint AS sub_count, c.max_responses"
+/// The statement that reads [`Survey`]s, by their ids. Their counts, over all shards, are fetched at once, not by a look-up a
+/// survey. The columns are named one by one: what is prepared as `*` fails when a migration adds a column.
+macro_rules! surveys_sql {
+    ($name:literal, $ids:literal) => {
+        concat!(
+            "-- surveys::",
+            $name,
+            "
+            WITH page AS (",
+            $ids,
+            "), counts AS (
+                SELECT survey_id, sum(responses)::bigint AS responses, max(max_responses) AS max_responses,
+                       max(most_singles) AS most_singles
+                FROM survey_counters WHERE survey_id = ANY (ARRAY(SELECT id FROM page)) AND chunk = 0
+                GROUP BY survey_id
+            )
+            SELECT s.id, s.name, survey_state(s, c.responses >= c.max_responses) AS state, s.is_active, s.opens_at, s.due_at,
+                   s.description, s.visibility, s.public_stats, s.question_count, s.version, s.created_at, s.updated_at,
+                   coalesce(c.responses, 0) + coalesce(c.most_singles, 0) AS sub_count, c.max_responses
+            FROM page JOIN surveys s USING (id) LEFT JOIN counts c ON c.survey_id = s.id
+            ORDER BY s.id"
+        )
     };
 }
-pub(super) use survey_columns;
-
-/// The counts of `surveys s`, over all shards.
-macro_rules! survey_counts {
-    () => {
-        " JOIN LATERAL (
-            SELECT coalesce(sum(responses), 0)::bigint AS responses, max(max_responses) AS max_responses, max(most_singles) AS most_singles
-            FROM survey_counters WHERE survey_id = s.id AND chunk = 0
-        ) AS c ON true "
-    };
-}
-pub(super) use survey_counts;
+pub(super) use surveys_sql;
 
 impl TryFrom<&Row> for Survey {
     type Error = Error;

@@ -1,10 +1,6 @@
 //! Reading surveys.
 
-use super::{
-    Survey, SurveyList,
-    model::{survey_columns, survey_counts},
-    ownership::unknown,
-};
+use super::{Survey, SurveyList, model::surveys_sql, ownership::unknown};
 use crate::{
     Result,
     accounts::{Caller, Viewer},
@@ -16,14 +12,9 @@ use crate::{
 pub async fn list_owned(db: &mut Db, owner: &Caller, window: Window) -> Result<SurveyList> {
     let rows = db
         .rows(
-            concat!(
-                "-- surveys::list_owned
-                SELECT ",
-                survey_columns!(),
-                " FROM surveys s",
-                survey_counts!(),
-                "WHERE s.owner_id = $1 AND s.id > $2
-                ORDER BY s.id LIMIT $3"
+            surveys_sql!(
+                "list_owned",
+                "SELECT id FROM surveys WHERE owner_id = $1 AND id > $2 ORDER BY id LIMIT $3"
             ),
             &[&owner.user, &window.after(), &window.fetch()],
         )
@@ -35,18 +26,11 @@ pub async fn list_owned(db: &mut Db, owner: &Caller, window: Window) -> Result<S
 pub async fn list_open(db: &mut Db, window: Window) -> Result<SurveyList> {
     let rows = db
         .rows(
-            concat!(
-                "-- surveys::list_open
-                WITH page AS (
-                    SELECT id FROM surveys s
-                    WHERE is_active AND visibility = 'public' AND due_at > now() AND is_open(s) AND id > $1
-                    ORDER BY id LIMIT $2
-                )
-                SELECT ",
-                survey_columns!(),
-                " FROM page JOIN surveys s USING (id)",
-                survey_counts!(),
-                "ORDER BY s.id"
+            surveys_sql!(
+                "list_open",
+                "SELECT id FROM surveys s
+                WHERE is_active AND visibility = 'public' AND due_at > now() AND is_open(s) AND id > $1
+                ORDER BY id LIMIT $2"
             ),
             &[&window.after(), &window.fetch()],
         )
@@ -61,11 +45,5 @@ pub async fn find(db: &mut Db, viewer: &Viewer, survey: SurveyId) -> Result<Surv
 }
 
 /// The statement that reads survey $1 for user $2, or for nobody.
-pub(super) const FIND: &str = concat!(
-    "-- surveys::find
-    SELECT ",
-    survey_columns!(),
-    " FROM surveys s",
-    survey_counts!(),
-    "WHERE s.id = $1 AND (s.is_visible OR s.owner_id = $2)"
-);
+pub(super) const FIND: &str =
+    surveys_sql!("find", "SELECT id FROM surveys WHERE id = $1 AND (is_visible OR owner_id = $2)");

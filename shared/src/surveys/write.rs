@@ -10,7 +10,7 @@ use crate::{
     accounts::{Caller, deleted_user},
     db::{Db, step},
     error::OnConstraint,
-    rules::{MAX_QUESTIONS, TOO_LARGE, TOO_MANY},
+    rules::{TOO_LARGE, TOO_MANY},
     values::{QuestionId, SurveyId, text::Whole},
 };
 use serde::Serialize;
@@ -215,9 +215,12 @@ pub async fn duplicate(
     name: Option<&Name>,
 ) -> Result<SurveyId> {
     let id = SurveyId::new();
-    // As many as it may need.
-    let ids: Vec<QuestionId> = (0..MAX_QUESTIONS).map(|_| QuestionId::new()).collect();
-    let [_, looked, _, _] = db
+    let questions = db
+        .rows("-- surveys::count_questions\nSELECT FROM questions WHERE survey_id = $1", &[&survey])
+        .await?;
+    let ids: Vec<QuestionId> = questions.iter().map(|_| QuestionId::new()).collect();
+    let count = i32::try_from(ids.len()).unwrap_or(i32::MAX);
+    let [_, looked, copied, _] = db
         .transaction([
             step(LOCK, &[&survey, &owner.user]),
             step(LOOK, &[&survey, &owner.user]),
@@ -228,13 +231,14 @@ pub async fn duplicate(
                                          public_stats, question_count, question_bytes, last_number, slot_count)
                     SELECT $3, owner_id, coalesce($4, left('Copy of ' || name, 200)), description, false, opens_at, due_at,
                            visibility, public_stats, question_count, question_bytes, last_number, slot_count
-                    FROM surveys WHERE id = $1 AND owner_id = $2
+                    FROM surveys WHERE id = $1 AND owner_id = $2 AND question_count = $5
                     RETURNING id
                 )
                 INSERT INTO survey_counters (survey_id, chunk, shard, changes, responses, max_responses, counts)
                 SELECT survey.id, 0, 0, 0, 0, old.max_responses, '{}'
-                FROM survey JOIN survey_counters old ON old.survey_id = $1 AND old.chunk = 0 AND old.shard = 0",
-                &[&survey, &owner.user, &id, &name.map(Name::as_str)],
+                FROM survey JOIN survey_counters old ON old.survey_id = $1 AND old.chunk = 0 AND old.shard = 0
+                RETURNING survey_id",
+                &[&survey, &owner.user, &id, &name.map(Name::as_str), &count],
             ),
             step(
                 "-- surveys::duplicate_questions
@@ -249,5 +253,9 @@ pub async fn duplicate(
         ])
         .await?;
     must_be_editable(&looked, owner, None)?;
-    Ok(id)
+    if copied.is_empty() {
+        Err(Error::Contended("a question was added or deleted meanwhile"))
+    } else {
+        Ok(id)
+    }
 }
