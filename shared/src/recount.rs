@@ -21,32 +21,31 @@ pub async fn differences(client: &mut Client) -> Result<Vec<String>> {
 const SURVEYS: &str = "
     -- recount::surveys
     WITH counted AS (
-        SELECT s.id, question_count, question_bytes, c.*
-        FROM surveys s, LATERAL (
-            SELECT coalesce(sum(responses) FILTER (WHERE chunk = 0), 0) AS responses,
-                   count(*) FILTER (WHERE chunk = 0 AND shard = 0) AS firsts,
-                   count(*) FILTER (WHERE shard <> 0 AND limited) AS beside_a_limit,
-                   count(*) FILTER (WHERE chunk <> 0 AND responses <> 0
-                                       OR (chunk, shard) <> (0, 0) AND (max_responses IS NOT NULL OR singles IS NOT NULL)) AS misplaced
-            FROM (SELECT *, bool_or(max_responses IS NOT NULL) OVER () AS limited
-                  FROM survey_counters WHERE survey_id = s.id) AS rows
-        ) AS c
-    ), stored AS (
-        SELECT s.id, (SELECT count(*) FROM questions WHERE survey_id = s.id) AS questions,
-               (SELECT coalesce(sum(bytes), 0) FROM questions WHERE survey_id = s.id) AS bytes,
-               (SELECT count(*) FROM responses WHERE survey_id = s.id AND NOT single AND deleted_at IS NULL) AS responses
-        FROM surveys s
+        SELECT survey_id, sum(responses) FILTER (WHERE chunk = 0) AS responses,
+               count(*) FILTER (WHERE chunk = 0 AND shard = 0) AS firsts,
+               count(*) FILTER (WHERE shard <> 0 AND limited) AS beside_a_limit,
+               count(*) FILTER (WHERE chunk <> 0 AND responses <> 0
+                                   OR (chunk, shard) <> (0, 0) AND (max_responses IS NOT NULL OR singles IS NOT NULL)) AS misplaced
+        FROM (SELECT *, bool_or(max_responses IS NOT NULL) OVER (PARTITION BY survey_id) AS limited
+              FROM survey_counters) AS rows
+        GROUP BY survey_id
+    ), asked AS (
+        SELECT survey_id, count(*) AS questions, sum(bytes) AS bytes FROM questions GROUP BY survey_id
+    ), answered AS (
+        SELECT survey_id, count(*) AS responses FROM responses WHERE NOT single AND deleted_at IS NULL GROUP BY survey_id
     )
-    SELECT format('survey %s: %s %s, there are %s', c.id, name, counted, stored) AS difference
-    FROM counted c JOIN stored s USING (id), LATERAL (VALUES
-        ('responses', c.responses, s.responses),
-        ('question_count', c.question_count, s.questions),
-        ('question_bytes', c.question_bytes, s.bytes),
-        ('first rows of counters', c.firsts, 1),
-        ('rows of counters beside a limit', c.beside_a_limit, 0),
-        ('rows of counters with what is not theirs', c.misplaced, 0)
+    SELECT format('survey %s: %s %s, there are %s', s.id, numbers.name, counted, stored) AS difference
+    FROM surveys s LEFT JOIN counted c ON c.survey_id = s.id LEFT JOIN asked q ON q.survey_id = s.id
+    LEFT JOIN answered r ON r.survey_id = s.id, LATERAL (VALUES
+        ('responses', coalesce(c.responses, 0), coalesce(r.responses, 0)),
+        ('question_count', question_count, coalesce(q.questions, 0)),
+        ('question_bytes', question_bytes, coalesce(q.bytes, 0)),
+        ('first rows of counters', coalesce(c.firsts, 0), 1),
+        ('rows of counters beside a limit', coalesce(c.beside_a_limit, 0), 0),
+        ('rows of counters with what is not theirs', coalesce(c.misplaced, 0), 0)
     ) AS numbers (name, counted, stored)
-    WHERE counted <> stored";
+    WHERE counted <> stored
+    ORDER BY s.id, numbers.name";
 
 const QUESTIONS: &str = "
     -- recount::questions

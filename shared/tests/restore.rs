@@ -286,10 +286,10 @@ async fn a_place_is_never_one_that_readers_may_have_passed() {
     let ada = test.user("ada").await;
     let survey = test.survey(&ada).await;
     test.response(survey.id, json!({})).await;
-    // The last response stands where transactions will soon be.
+    let (mut session, mut db) = (db::session(&test.config(), None).await.unwrap(), test.db().await);
+    // The last response stands where transactions will soon be (not at once: those of other tests count).
     let sql = "UPDATE responses SET xid = (pg_snapshot_xmax(pg_current_snapshot())::text::numeric + 2000)::text::xid8";
-    test.db().await.rows(sql, &[]).await.unwrap();
-    let mut session = db::session(&test.config(), None).await.unwrap();
+    db.write(sql, &[]).await.unwrap();
     // By the snapshot of a transaction that has no number of its own yet, while others take theirs.
     let transaction = session
         .build_transaction()

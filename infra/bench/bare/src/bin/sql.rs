@@ -1,5 +1,6 @@
 //! Sends a database what a function of Canvass sent it, and the client what that function answered, with nothing between:
-//! statements prepared on one connection, together where the function sent them together.
+//! statements prepared on one connection, together where the function sent them together. JSON it reads and writes as JSON,
+//! as every function must.
 //!
 //! `RECORDING` is a file of infra/bench/wire.py: `requests`, the round trips of one request after another (the last is
 //! repeated), and an `answer`. With `HASHES` set it hashes a password a request as well, which those functions can't do
@@ -9,9 +10,11 @@ use argon2::{Algorithm, Argon2, Block, Params, Version};
 use futures_util::future::try_join_all;
 use lambda_http::{Body, Error, Request, Response, run, service_fn};
 use serde::Deserialize;
+use serde_json::Value;
 use std::{
     collections::HashMap,
     error::Error as StdError,
+    hint::black_box,
     sync::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
@@ -51,9 +54,9 @@ fn main() -> Result<(), Error> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
         let recording = serde_json::from_slice(&std::fs::read(std::env::var("RECORDING")?)?)?;
         let replay = Arc::new(Replay::new(recording).await?);
-        run(service_fn(move |_: Request| {
+        run(service_fn(move |request: Request| {
             let replay = replay.clone();
-            async move { replay.answer().await }
+            async move { replay.answer(&request).await }
         }))
         .await
     })
@@ -64,8 +67,13 @@ struct Replay {
     requests: Vec<Vec<Vec<Sent>>>,
     next: AtomicUsize,
     answer: Answer,
-    body: Body,
+    body: Content,
     memory: Option<Mutex<Vec<Block>>>,
+}
+
+enum Content {
+    Json(Value),
+    Other(Body),
 }
 
 enum Sent {
@@ -95,13 +103,19 @@ impl Replay {
             }
         }
         let answer = recording.answer;
-        let body =
-            if answer.binary { Body::Binary(bytes(&answer.body)?) } else { Body::Text(answer.body.clone()) };
+        let body = match serde_json::from_str(&answer.body) {
+            _ if answer.binary => Content::Other(Body::Binary(bytes(&answer.body)?)),
+            Ok(json) if client.is_some() => Content::Json(json),
+            _ => Content::Other(Body::Text(answer.body.clone())),
+        };
         let memory = std::env::var_os("HASHES").map(|_| Mutex::new(vec![Block::default(); 19 * 1024]));
         Ok(Self { client, requests, next: AtomicUsize::new(0), answer, body, memory })
     }
 
-    async fn answer(&self) -> Result<Response<Body>, Error> {
+    async fn answer(&self, request: &Request) -> Result<Response<Body>, Error> {
+        if let Body::Text(text) = request.body() {
+            black_box(serde_json::from_str::<Value>(text)?);
+        }
         if let (Some(client), Some(last)) = (&self.client, self.requests.len().checked_sub(1)) {
             for trip in &self.requests[self.next.fetch_add(1, Ordering::Relaxed).min(last)] {
                 try_join_all(trip.iter().map(|sent| sent.send(client))).await?;
@@ -114,7 +128,10 @@ impl Replay {
         for (name, value) in &self.answer.headers {
             response = response.header(name, value);
         }
-        Ok(response.body(self.body.clone())?)
+        Ok(response.body(match &self.body {
+            Content::Json(json) => Body::Text(serde_json::to_string(json)?),
+            Content::Other(body) => body.clone(),
+        })?)
     }
 }
 
