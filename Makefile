@@ -28,7 +28,7 @@ e2e-browser: .venv/.done .venv-browser/.done ## Read and try GET /docs in a Chro
 		CHROMIUM="$$chromium" .venv/bin/python infra/local/run.py exec -- \
 		.venv-browser/bin/python -B -m unittest discover --start-directory infra/e2e/browser; }
 
-check: fmt-check migrations-check generate-check lint-contract docs-assets-check lint deny infra-check test contract-quick e2e-browser ## What CI runs: format, contract, lints, dependencies, the deployment's rules, all tests
+check: fmt-check migrations-check generate-check lint-contract docs-assets-check lint deny infra-check test contract-quick e2e-browser faults-quick ## What CI runs: format, contract, lints, dependencies, the deployment's rules, all tests, faults
 
 fmt: ## Format the code
 	cargo fmt
@@ -123,9 +123,10 @@ faults: .venv/.done build ## Break the database, the pooler and the functions in
 	@cargo build --quiet --locked -p shared --features migrations --example migrate --example recount
 	@.venv/bin/python infra/faults/faults.py $(if $(SEED),--seed $(SEED))
 
-faults-quick: .venv/.done build ## The same in a minute or two: each fault in one way, and shorter
+faults-quick: .venv/.done ## The same in a minute or two, with unoptimised binaries: each fault in one way, and shorter
+	@cargo build --quiet --locked --workspace --bins
 	@cargo build --quiet --locked -p shared --features migrations --example migrate --example recount
-	@.venv/bin/python infra/faults/faults.py --quick --seed $(or $(SEED),1)
+	@BINARIES=debug .venv/bin/python infra/faults/faults.py --quick --seed $(or $(SEED),1)
 
 build: .venv/.done ## Build the functions for Lambda into target/lambda (ARCH=arm64 for that; this machine's otherwise)
 	@PATH="$(CURDIR)/.venv/bin:$$PATH" cargo lambda build --release --locked $(if $(filter arm64,$(ARCH)),--arm64)

@@ -51,7 +51,7 @@ def along_questions(server):
 
 
 def at_each(server, names, sizes):
-    """By size and name: what each case costs, measured on all sizes in turn."""
+    """By size and name: what each case costs, measured on all sizes by turns."""
     found = {size: {} for size in sizes}
     for name in names:
         for world, _ in sizes.values():
@@ -60,7 +60,7 @@ def at_each(server, names, sizes):
             cases = [next(case for case in all_cases(world) if case.name == name) for world, _ in sizes.values()]
             binary = contract.binary(cases[0].function)
             runs = [files.enter_context(Run(server, binary, database)) for _, database in sizes.values()]
-            costs = in_turn(runs, [case.events()[:WARM + TIMES] for case in cases], cases[0])
+            costs = in_turn(runs, [case.events()[:WARM + TIMES] for case in cases], cases[0], block=TIMES // 3)
         for size, each in zip(sizes, costs):
             found[size][name] = each
     for _, database in sizes.values():

@@ -36,7 +36,9 @@ class Failed(Exception):
 
 
 def binary(name, folder=None):
-    """The release binary of a function: in `folder`, or where `make build` puts it."""
+    """The binary of a function: the release in `folder`, or where `make build` puts it; with BINARIES=debug that of `cargo build`."""
+    if os.environ.get("BINARIES") == "debug":
+        return ROOT / "target" / "debug" / name
     return (folder or ROOT / "target" / "lambda") / name / "bootstrap"
 
 

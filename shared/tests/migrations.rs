@@ -1,6 +1,6 @@
 //! Migrations of a database that has data.
 
-#![expect(clippy::unwrap_used, reason = "a broken fixture should stop the test")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a broken fixture should stop the test")]
 
 use refinery::{Runner, Target};
 use serde::de::DeserializeOwned;

@@ -494,7 +494,8 @@ async fn it_finds_every_wrong_number_that_has_a_row() {
             world.assert_found(&sql, &[line(question, &name, wrong, (n, total))]).await;
         }
         let lost = line(question, &name, Default::default(), (n, total));
-        world.assert_found(&format!("DELETE FROM question_counters WHERE {one}"), &[lost.clone()]).await;
+        let sql = format!("DELETE FROM question_counters WHERE {one}");
+        world.assert_found(&sql, std::slice::from_ref(&lost)).await;
         // Counted as something else.
         let extra =
             line(question, &format!("{name}?").replace("er?", "er ?"), (n, total), Default::default());
