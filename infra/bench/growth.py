@@ -8,7 +8,7 @@ from contextlib import ExitStack
 
 import contract
 from cases import WARM, all_cases
-from measure import Run, in_turn
+from measure import BLOCK, Run, in_turn
 from world import World, recount
 
 # Submitting last: the others are to find what was made.
@@ -60,7 +60,7 @@ def at_each(server, names, sizes):
             cases = [next(case for case in all_cases(world) if case.name == name) for world, _ in sizes.values()]
             binary = contract.binary(cases[0].function)
             runs = [files.enter_context(Run(server, binary, database)) for _, database in sizes.values()]
-            costs = in_turn(runs, [case.events()[:WARM + TIMES] for case in cases], cases[0], block=TIMES // 3)
+            costs = in_turn(runs, [case.events()[:WARM + TIMES] for case in cases], cases[0], block=BLOCK)
         for size, each in zip(sizes, costs):
             found[size][name] = each
     for _, database in sizes.values():

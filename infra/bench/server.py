@@ -38,8 +38,7 @@ class Server:
         """A new database, empty or a copy; its name."""
         self.made += 1
         name = f"bench_{self.made}"
-        while self.backends(template):  # a killed client's is ending
-            time.sleep(0.01)
+        self.await_end(template)
         self.admin.run(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
         self.admin.run(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
         return name
@@ -61,6 +60,11 @@ class Server:
     def backends(self, database):
         """The processes that serve connections to a database."""
         return [pid for [pid] in self.admin.run("SELECT pid FROM pg_stat_activity WHERE datname = :name", name=database)]
+
+    def await_end(self, database):
+        """Wait until the last process of clients that were killed is gone."""
+        while self.backends(database):
+            time.sleep(0.01)
 
     def wal(self):
         """Where the log of changes has got to, in bytes."""
