@@ -104,7 +104,7 @@ fuzz: .venv/.done ## Try out inputs that nobody thought of, FUZZ_SECONDS=60 for 
 recount: .venv/.done ## Compute every counter of the local database (or the one at DATABASE_URL) anew, and compare
 	@.venv/bin/python infra/local/postgres.py run -- cargo run --quiet -p shared --features migrations --example recount
 
-bench: .venv/.done .venv-bench/.done build ## Measure every endpoint against its budgets; plots in target/bench (ONLY=submit: some; BENCH_MILLION=1)
+bench: .venv/.done .venv-bench/.done build ## Measure every endpoint against its budgets; plots in target/bench (ONLY=submit: some of it)
 	@cargo build --quiet --release --locked --manifest-path infra/bench/bare/Cargo.toml --target-dir target/bench
 	@cargo build --quiet --locked -p shared --features migrations --example migrate --example recount
 	@.venv/bin/python infra/local/postgres.py throwaway -- .venv-bench/bin/python infra/bench/bench.py $(if $(ONLY),--only $(ONLY))

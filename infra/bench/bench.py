@@ -10,8 +10,7 @@ takes the time until the answer is back. Needs the release binaries of `make bui
 TEST_DATABASE_URL, which infra/local/postgres.py makes.
 
 Environment:
-  BENCH_MILLION=1   growth up to 1,000,000 responses, not 100,000
-  BENCH_OF          another checkout with its binaries, to be measured in place of this one
+  BENCH_OF   another checkout with its binaries, to be measured in place of this one
 """
 
 import argparse
@@ -66,13 +65,16 @@ def measure_cases(server, chosen):
 def measure_starts(server):
     database = server.create()
     contract.example("migrate", server.url(database))
-    binaries = {"hello": measure.BARE / "hello", **{kind: contract.binary(name) for kind, name in START_KINDS.items()}}
-    return measure.starts(binaries, server.url(database))
+    binaries = {"hello": measure.BARE / "hello", "bare, connected": measure.BARE / "sql",
+                **{kind: contract.binary(name) for kind, name in START_KINDS.items()}}
+    found = measure.starts(binaries, server.url(database))
+    for name, each in found.items():
+        line(f"start, {name}", [f"{each['ms']:.1f} ms", f"{each['ratio']:.2f} ×"])
+    return found
 
 
 def measure_growth(server):
-    most = 1_000_000 if os.environ.get("BENCH_MILLION") else 100_000
-    along = {"responses": growth.along_responses(server, most), "questions": growth.along_questions(server)}
+    along = {"responses": growth.along_responses(server), "questions": growth.along_questions(server)}
     for unit, sizes in along.items():
         for name in next(iter(sizes.values())):
             line(name, [f"{costs[name]['function_ms'] + costs[name]['database_ms']:.2f} ms" for costs in sizes.values()])
@@ -87,7 +89,7 @@ def processor():
 
 def run(chosen):
     results = {"date": datetime.date.today().isoformat(), "machine": processor(),
-               "command": "make bench" + " BENCH_MILLION=1" * bool(os.environ.get("BENCH_MILLION")), "cases": {}, "starts": {}, "packages": {}, "growth": {}}
+               "command": "make bench", "cases": {}, "starts": {}, "packages": {}, "growth": {}}
     with Server() as server:
         results["cases"] = measure_cases(server, chosen)
         if chosen("starts"):

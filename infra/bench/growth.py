@@ -14,7 +14,7 @@ from world import World, recount
 # Submitting last: the others are to find what was made.
 ALONG_RESPONSES = ["results", "flaskforms-results", "own-surveys", "active-surveys", "page", "page-csv", "submit-20"]
 ALONG_QUESTIONS = ["own-surveys", "active-surveys"]
-FIRST = 1_000
+FIRST, LAST = 1_000, 1_000_000
 TIMES = 150
 
 
@@ -31,11 +31,11 @@ def multiply(server, database, survey, times):
         WHERE survey_id = '{survey}'""")
 
 
-def along_responses(server, most):
-    """The cases at 1,000 responses and each power of ten up to `most`."""
+def along_responses(server):
+    """The cases at 1,000 responses and each power of ten up to a million."""
     world = World(server, responses=FIRST)
     databases = {FIRST: world.database}
-    while (size := max(databases)) < most:
+    while (size := max(databases)) < LAST:
         databases[size * 10] = server.create(databases[size])
         multiply(server, databases[size * 10], world.popular, 10)
         server.tidy(databases[size * 10])

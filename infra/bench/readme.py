@@ -1,10 +1,8 @@
 """Writes the results of a run into README.md, between two marks, and its plots beside this file."""
 
-import re
 from pathlib import Path
 
 import budgets
-import contract
 import plots
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -22,9 +20,13 @@ def number(value):
     return f"{value:,.0f}" if value == int(value) or value >= 100 else f"{value:.2f}"
 
 
+def amount(number, budget):
+    return f"{number} {budget.unit}".strip()
+
+
 def promises(results):
     return table(["", "measured", "budget"], [
-        [budget.what, f"{number(value)} {budget.unit}" + ("" if holds else " **missed**"), f"{budget.limit:,g} {budget.unit}"]
+        [budget.what, amount(number(value), budget) + ("" if holds else " **missed**"), amount(f"{budget.limit:,g}", budget)]
         for budget, value, _, holds in budgets.judge(results)])
 
 

@@ -11,7 +11,10 @@ async fn surveys(test: &TestApp, owner: &User, number: i32) {
                       due_at, visibility, public_stats, question_count, question_bytes
                FROM surveys, generate_series(1, $2) AS n WHERE id = $1";
     let mut db = test.db().await;
-    db.rows(sql, &[&model.id, &number]).await.unwrap();
+    let counters = "INSERT INTO survey_counters (survey_id, chunk, shard, changes, responses, counts)
+                    SELECT id, 0, 0, 0, 0, '{}' FROM surveys ON CONFLICT DO NOTHING";
+    db.write(sql, &[&model.id, &number]).await.unwrap();
+    db.write(counters, &[]).await.unwrap();
     db.rows("DELETE FROM surveys WHERE id = $1", &[&model.id]).await.unwrap();
 }
 

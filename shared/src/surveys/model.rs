@@ -166,8 +166,8 @@ macro_rules! surveys_sql {
             )
             SELECT s.id, s.name, survey_state(s, c.responses >= c.max_responses) AS state, s.is_active, s.opens_at, s.due_at,
                    s.description, s.visibility, s.public_stats, s.question_count, s.version, s.created_at, s.updated_at,
-                   coalesce(c.responses, 0) + coalesce(c.most_singles, 0) AS sub_count, c.max_responses
-            FROM page JOIN surveys s USING (id) LEFT JOIN counts c ON c.survey_id = s.id
+                   c.responses + coalesce(c.most_singles, 0) AS sub_count, c.max_responses
+            FROM page JOIN surveys s USING (id) JOIN counts c ON c.survey_id = s.id
             ORDER BY s.id"
         )
     };

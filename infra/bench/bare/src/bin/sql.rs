@@ -2,9 +2,9 @@
 //! statements prepared on one connection, together where the function sent them together. JSON it reads and writes as JSON,
 //! as every function must.
 //!
-//! `RECORDING` is a file of infra/bench/wire.py: `requests`, the round trips of one request after another (the last is
-//! repeated), and an `answer`. With `HASHES` set it hashes a password a request as well, which those functions can't do
-//! without.
+//! `RECORDING` is a file of infra/bench/measure.py: `requests`, the round trips of one request after another (the last is
+//! repeated), and an `answer`; without one it just connects. With `HASHES` set it hashes a password a request as well, which
+//! those functions can't do without.
 
 use argon2::{Algorithm, Argon2, Block, Params, Version};
 use futures_util::future::try_join_all;
@@ -25,7 +25,7 @@ use tokio_postgres::{
     types::{IsNull, ToSql, Type, private::BytesMut, to_sql_checked},
 };
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 struct Recording {
     /// What each request sends, one round trip after another.
     requests: Vec<Vec<Vec<Recorded>>>,
@@ -41,7 +41,7 @@ struct Recorded {
     values: Vec<Option<String>>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 struct Answer {
     status: u16,
     headers: HashMap<String, String>,
@@ -52,7 +52,10 @@ struct Answer {
 
 fn main() -> Result<(), Error> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
-        let recording = serde_json::from_slice(&std::fs::read(std::env::var("RECORDING")?)?)?;
+        let recording = match std::env::var("RECORDING") {
+            Ok(path) => serde_json::from_slice(&std::fs::read(path)?)?,
+            Err(_) => Recording::default(),
+        };
         let replay = Arc::new(Replay::new(recording).await?);
         run(service_fn(move |request: Request| {
             let replay = replay.clone();
