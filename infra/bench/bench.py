@@ -36,9 +36,9 @@ from server import Server  # noqa: E402
 from world import World, recount  # noqa: E402
 
 KEPT = ROOT / "target" / "bench" / "results.json"
-COLUMNS = [("p50 ms", "p50_ms", ".2f"), ("bare", "bare_p50_ms", ".2f"), ("ratio", "ratio", ".2f"), ("function ms", "function_ms", ".2f"),
-           ("database ms", "database_ms", ".2f"), ("WAL", "wal_bytes", ",.0f"), ("trips", "round_trips", "d"),
-           ("MB", "resident_mb", ".1f"), ("answer kB", "answer_kb", ".1f")]
+COLUMNS = [("p50 ms", "p50_ms", ".2f"), ("bare", "bare_p50_ms", ".2f"), ("ratio", "ratio", ".2f"),
+           ("function ms", "function_ms", ".2f"), ("database ms", "database_ms", ".2f"), ("WAL", "wal_bytes", ",.0f"),
+           ("trips", "round_trips", "d"), ("MB", "resident_mb", ".1f"), ("answer kB", "answer_kb", ".1f")]
 START_KINDS = {"keys and database": "get-surveys", "database": "active-surveys", "static": "docs"}
 
 
@@ -54,7 +54,8 @@ def measure_cases(server, chosen):
     for case in filter(lambda case: chosen(case.name), all_cases(world)):
         world.renew()
         found = measure.measure(server, case, world.database)
-        if found["ratio"] > budgets.RATIO and not budgets.is_packed(case.name):  # a miss is no accident if it is one in two of three
+        # A miss is no accident if it is one in two of three.
+        if found["ratio"] > budgets.RATIO and not budgets.is_packed(case.name):
             more = [measure.measure(server, case, world.database) for _ in range(2)]
             found = sorted([found, *more], key=lambda each: each["ratio"])[1]
         line(case.name, [f"{found[key]:{form}}" for _, key, form in COLUMNS])
@@ -83,8 +84,9 @@ def measure_growth(server):
 
 
 def processor():
-    found = [each.split(":")[1].strip() for each in Path("/proc/cpuinfo").read_text().splitlines() if each.startswith("model name")]
-    return f"{found[0] if found else platform.machine()}, {os.cpu_count()} cores"
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    name = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.machine())
+    return f"{name}, {os.cpu_count()} cores"
 
 
 def run(chosen):

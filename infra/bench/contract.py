@@ -23,7 +23,8 @@ def operation(route):
 def takes(route, parameter):
     """Whether this version has the operation, and that has the parameter."""
     shared, found = DOCUMENT["components"]["parameters"], operation(route) or {}
-    return any(shared.get(each.get("$ref", "").rpartition("/")[2], each)["name"] == parameter for each in found.get("parameters", []))
+    named = [shared.get(each.get("$ref", "").rpartition("/")[2], each)["name"] for each in found.get("parameters", [])]
+    return parameter in named
 
 
 def database(function):

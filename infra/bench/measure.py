@@ -53,8 +53,9 @@ class Run:
         """What a request cost: CPU as the median of blocks, since others use the machine now and then; the log as the mean.
         That is the whole server's, and so this function's where no other ran meanwhile."""
         function, database, _ = (median(after - before for before, after in zip(each, each[1:])) for each in zip(*self.spent))
+        wal = (self.spent[-1][2] - self.spent[0][2]) / len(self.seconds)
         return {"p50_ms": median(self.seconds) * 1000, "function_ms": function / BLOCK, "database_ms": database / BLOCK,
-                "wal_bytes": (self.spent[-1][2] - self.spent[0][2]) / len(self.seconds), "resident_mb": self.function.resident()}
+                "wal_bytes": wal, "resident_mb": self.function.resident()}
 
     def __enter__(self):
         return self

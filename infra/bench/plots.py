@@ -16,8 +16,8 @@ STYLE = {
     "text.color": INK, "axes.edgecolor": INK, "axes.labelcolor": INK, "xtick.color": INK, "ytick.color": INK,
     "axes.spines.top": False, "axes.spines.right": False, "axes.titlesize": 10, "axes.titlelocation": "left",
 }
-GROWTH = {"results": "results", "own-surveys": "own surveys, 100", "active-surveys": "active surveys, 98", "page": "page of 100",
-          "page-csv": "page of 100, CSV", "submit-20": "submit"}
+GROWTH = {"results": "results", "own-surveys": "own surveys, 100", "active-surveys": "active surveys, 98",
+          "page": "page of 100", "page-csv": "page of 100, CSV", "submit-20": "submit"}
 
 
 def save(figure, folder, name):
@@ -26,7 +26,7 @@ def save(figure, folder, name):
 
 
 def latency(results):
-    """Each endpoint beside the bare function. The scale is logarithmic: wherever they are, the same ratio is the same distance."""
+    """Each endpoint beside the bare function, on a logarithmic scale: the same ratio is the same distance everywhere."""
     cases = [(name, case) for name, case in results["cases"].items() if not name.startswith(FLASKFORMS)]
     cases.sort(key=lambda each: each[1]["p50_ms"])
     ours, bare = ([case[measure] for _, case in cases] for measure in ("p50_ms", "bare_p50_ms"))
@@ -88,7 +88,8 @@ def submit(results):
     time.barh(places, database, color=OURS, height=0.6, label="database")
     time.barh(places, function, left=database, color=SECOND, height=0.6, label="function")
     log.barh(places, [row["wal_bytes"] for row in rows], color=BARE, height=0.6)
-    for axes, totals, form in (time, map(sum, zip(database, function)), ".2f"), (log, [row["wal_bytes"] for row in rows], ",.0f"):
+    for axes, totals, form in ((time, map(sum, zip(database, function)), ".2f"),
+                               (log, [row["wal_bytes"] for row in rows], ",.0f")):
         for place, total in zip(places, totals):
             note(axes, f"{total:{form}}", total, place)
         axes.tick_params(axis="y", length=0)

@@ -31,16 +31,20 @@ def promises(results):
 
 
 def endpoints(results):
-    return table(["", "p50 ms", "bare ms", "function CPU ms", "database CPU ms", "WAL bytes", "round trips", "resident MB", "zipped MB"], [
-        [f"`{case['route']}` {case['what']}", f"{case['p50_ms']:.2f}", f"{case['bare_p50_ms']:.2f}", f"{case['function_ms']:.2f}",
-         f"{case['database_ms']:.2f}", f"{case['wal_bytes']:,.0f}", case["round_trips"], f"{case['resident_mb']:.1f}",
-         f"{results['packages'][case['function']]:.1f}"] for case in results["cases"].values()])
+    titles = "p50 ms", "bare ms", "function CPU ms", "database CPU ms", "WAL bytes", "round trips", "resident MB", "zipped MB"
+    return table(["", *titles], [[
+        f"`{case['route']}` {case['what']}",
+        *(f"{case[name]:.2f}" for name in ("p50_ms", "bare_p50_ms", "function_ms", "database_ms")),
+        f"{case['wal_bytes']:,.0f}", case["round_trips"],
+        *(f"{megabytes:.1f}" for megabytes in (case["resident_mb"], results["packages"][case["function"]])),
+    ] for case in results["cases"].values()])
 
 
 def grown(results):
     sizes = results["growth"]["responses"]
     return table(["CPU ms by responses", *(f"{int(size):,}" for size in sizes)], [
-        [results["cases"][name]["what"], *(f"{costs[name]['function_ms'] + costs[name]['database_ms']:.2f}" for costs in sizes.values())]
+        [results["cases"][name]["what"],
+         *(f"{each[name]['function_ms'] + each[name]['database_ms']:.2f}" for each in sizes.values())]
         for name in next(iter(sizes.values()))])
 
 
@@ -50,12 +54,13 @@ def others(results):
 
 def text(results):
     pictures = "\n".join(f"![{title}](infra/bench/plots/{name}.svg)\n" for name, title in (
-        ("latency", "A warm request of each endpoint, beside a bare function"), ("grown", "What grows with the number of responses"),
+        ("latency", "A warm request of each endpoint, beside a bare function"),
+        ("grown", "What grows with the number of responses"),
         ("submit", "What a submit costs, before and now")))
     return f"""\
-Measured on {results['date']} by `{results['command']}`: release binaries, driven as Lambda drives them over its Runtime API on loopback;
-PostgreSQL on the same machine over a Unix socket, without `fsync`; {results['machine']}. A *bare* function sends the same statements and
-the same answer with nothing between. CPU is counted by the kernel.
+Measured on {results['date']} by `{results['command']}`: release binaries, driven as Lambda drives them over its Runtime API on
+loopback; PostgreSQL on the same machine over a Unix socket, without `fsync`; {results['machine']}. A *bare* function sends the
+database the same statements and the client the same answer, with nothing between. CPU is counted by the kernel.
 
 {promises(results)}
 

@@ -19,13 +19,15 @@ MIXED = [
     ("multi_choice", {"options": OPTIONS, "other": True}, ["never", "often", {"other": "on Sundays"}]),
     ("ranking", OPTIONS, ["often", "never", "always", "sometimes"]), ("scale", {"min": 1, "max": 5}, 4), ("nps", None, 9),
     ("matrix", {"rows": ["walk", "play"], "columns": ["daily", "never"]}, {"walk": "daily", "play": "never"}),
-    ("date", None, "2029-12-31"), ("time", None, "09:30"), ("datetime", None, "2029-12-31T09:30:00Z"), ("x-mood", None, {"calm": 1}),
+    ("date", None, "2029-12-31"), ("time", None, "09:30"), ("datetime", None, "2029-12-31T09:30:00Z"),
+    ("x-mood", None, {"calm": 1}),
 ]
 
 
 def choices(count):
     """So many questions, each of four options."""
-    return [{"content": f"How often does number {n} happen?", "type": "single_choice", "replyContent": OPTIONS} for n in range(count)]
+    return [{"content": f"How often does number {n} happen?", "type": "single_choice", "replyContent": OPTIONS}
+            for n in range(count)]
 
 
 class Victim(NamedTuple):
