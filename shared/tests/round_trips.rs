@@ -1,6 +1,11 @@
 //! How often a request waits for the database: counted on the wire, by a proxy between the app and the server.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a broken fixture should stop the test")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a broken fixture should stop the test"
+)]
 
 use serde::Deserialize;
 use serde_json::{Value, json};
