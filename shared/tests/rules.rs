@@ -893,7 +893,7 @@ fn numbers() -> impl Strategy<Value = Decimal> {
 #[test]
 fn a_good_reply_is_counted_and_nothing_of_it_twice() {
     let good = RefCell::new(BTreeSet::new());
-    let config = ProptestConfig { cases: 6000, failure_persistence: None, ..ProptestConfig::default() };
+    let config = ProptestConfig { cases: 30_000, failure_persistence: None, ..ProptestConfig::default() };
     let outcome =
         TestRunner::new(config).run(&(select(definitions()), words()), |((r#type, definition), reply)| {
             let rules = rules(r#type, &definition);
