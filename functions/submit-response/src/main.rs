@@ -39,5 +39,5 @@ async fn submit_response(app: PublicApp, request: Request) -> Result<Response> {
     };
     let receipt =
         responses::submit(&mut app.db().await?, app.forms(), id_survey, id_response, &answers).await?;
-    if receipt.replayed { http::ok(&receipt) } else { http::created(&receipt) }
+    if receipt.replayed && request.method() == "PUT" { http::ok(&receipt) } else { http::created(&receipt) }
 }

@@ -22,13 +22,17 @@ pub async fn delete(db: &mut Db, owner: &Caller, survey: SurveyId, response: Res
             .rows(
                 concat!(
                     "-- responses::find_answers
-                    SELECT s.owner_id = $3 AS owned, s.is_visible AS visible, r.single, r.answers, ",
+                    SELECT s.owner_id = $3 AS owned, s.is_visible AS visible, r.single,
+                           -- Once, and not with every question.
+                           CASE WHEN coalesce(q.position, 0) = 0 THEN r.answers END AS answers, ",
                     form_columns!(),
                     " FROM surveys s
                     LEFT JOIN survey_counters l ON l.survey_id = s.id AND l.chunk = 0 AND l.shard = 0
-                    LEFT JOIN responses r ON r.id = $2 AND r.survey_id = s.id AND r.deleted_at IS NULL
+                    LEFT JOIN responses r ON r.id = $2 AND r.survey_id = s.id AND s.owner_id = $3
+                        AND r.deleted_at IS NULL
                     LEFT JOIN questions q ON q.survey_id = s.id
-                    WHERE s.id = $1"
+                    WHERE s.id = $1
+                    ORDER BY q.position"
                 ),
                 &[&survey, &response, &owner.user],
             )

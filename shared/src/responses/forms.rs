@@ -29,6 +29,9 @@ impl Forms {
     /// Keep a form in place of an older one of its survey, as long as there is room.
     pub(super) fn keep(&self, form: Form) -> Arc<Form> {
         let form = Arc::new(form);
+        if form.bytes > MAX_BYTES {
+            return form;
+        }
         let mut forms = self.lock();
         forms.retain(|other| other.survey != form.survey);
         forms.push_back(form.clone());
