@@ -39,8 +39,9 @@ use uuid::Uuid;
 /// for a paused database to wake up (about 15 s, AWS Aurora user guide, "Scaling to Zero ACUs").
 const CONNECT: Duration = Duration::from_secs(20);
 
-/// How long a read may take before it is tried on another connection: a socket may have died without a word. Twice this, and
-/// connecting anew, is still below the time limit of a request. Nothing that Canvass reads takes a second.
+/// How long a read, or a write that may be sent again, may take before it is tried on another connection: a socket may have
+/// died without a word. What is still slow there ends with the time limit of the request. Nothing that Canvass reads takes a
+/// second; a submit may wait for an edit.
 const READ: Duration = Duration::from_secs(8);
 
 /// How long an idle connection may take to prove that it still lives.
@@ -207,8 +208,8 @@ impl Db {
         Ok(rows)
     }
 
-    /// All rows of a statement that changes something, but the same once or twice. If the connection breaks, it is sent once
-    /// more on another one.
+    /// All rows of a statement that changes something, but the same once or twice. If the connection breaks or is silent, it
+    /// is sent once more on another one.
     pub async fn write_again(&mut self, sql: &str, params: &[&dyn Param]) -> Result<Vec<Row>> {
         self.prove().await?;
         self.rows(sql, params).await

@@ -8,7 +8,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use uuid::Uuid;
 
-/// Slots in one row of `survey_counters`; written in `counted_sql` and in migrations/, too.
+/// Slots in one row of `survey_counters`. The statements that look a slot up, and migrations/, say 200 as well: `git grep 200`.
 pub(crate) const CHUNK: i32 = 200;
 
 /// Over how many rows a popular survey's counters are spread at the most.
