@@ -50,6 +50,38 @@ async fn a_copy_is_a_draft_with_the_same_questions_and_no_responses() {
 }
 
 #[tokio::test]
+async fn a_copy_gives_numbers_and_slots_anew() {
+    let test = TestApp::new().await;
+    let ada = test.user("ada").await;
+    let questions = json!([
+        {"type": "boolean"},
+        {"type": "single_choice", "replyContent": ["a", "b"]},
+        {"type": "nps"},
+    ]);
+    let form = test.survey(&ada).questions(questions).await;
+    for edited_often in [
+        "UPDATE surveys SET last_number = last_number + 5, slot_count = slot_count + 7",
+        "UPDATE questions SET number = number + 5,
+                              slots = (SELECT json_object_agg(key, value::integer + 7) FROM json_each_text(slots))",
+    ] {
+        test.db().await.write(edited_often, &[]).await.unwrap();
+    }
+    let answer = test.call(duplicate_survey, copy(form.id, &ada)).await;
+    let id: Uuid = answer.body["id"].as_str().unwrap().parse().unwrap();
+    let sql = "SELECT last_number, slot_count,
+                      ARRAY(SELECT number FROM questions WHERE survey_id = s.id ORDER BY position) AS numbers,
+                      ARRAY(SELECT value::integer FROM questions, json_each_text(slots) WHERE survey_id = s.id
+                            ORDER BY position, value::integer) AS slots
+               FROM surveys s WHERE id = $1";
+    let row = test.db().await.row(sql, &[&id]).await.unwrap();
+    let (numbers, slots): (Vec<i32>, Vec<i32>) = (row.get("numbers"), row.get("slots"));
+    assert_eq!((numbers, row.get("last_number")), (vec![1, 2, 3], 3));
+    assert_eq!(slots.len(), 3 + 3 + 12);
+    assert_eq!(slots, (0..row.get("slot_count")).collect::<Vec<_>>());
+    test.assert_counted().await;
+}
+
+#[tokio::test]
 async fn a_copy_may_have_a_name_of_its_own() {
     let test = TestApp::new().await;
     let ada = test.user("ada").await;

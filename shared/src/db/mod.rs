@@ -39,9 +39,9 @@ use uuid::Uuid;
 /// for a paused database to wake up (about 15 s, AWS Aurora user guide, "Scaling to Zero ACUs").
 const CONNECT: Duration = Duration::from_secs(20);
 
-/// How long a read, or a write that may be sent again, may take before it is tried on another connection: a socket may have
-/// died without a word. What is still slow there ends with the time limit of the request. Nothing that Canvass reads takes a
-/// second; a submit may wait for an edit.
+/// How long a read may take before it is tried on another connection: a socket may have died without a word. What is still
+/// slow there ends with the time limit of the request. Nothing that Canvass reads takes a second; a write may wait for another
+/// that long, and would then wait twice.
 const READ: Duration = Duration::from_secs(8);
 
 /// How long an idle connection may take to prove that it still lives.
@@ -204,15 +204,15 @@ impl Db {
 
     /// All rows of a statement that changes something. It is sent again only where it is certain that it changed nothing.
     pub async fn write(&mut self, sql: &str, params: &[&dyn Param]) -> Result<Vec<Row>> {
-        let [rows] = self.change(None, [step(sql, params)]).await?;
+        let [rows] = self.change(None, [step(sql, params)], Error::is_of_nothing_done).await?;
         Ok(rows)
     }
 
-    /// All rows of a statement that changes something, but the same once or twice. If the connection breaks or is silent, it
-    /// is sent once more on another one.
+    /// All rows of a statement that changes something, but the same once or twice. If the connection breaks, it is sent once
+    /// more on another one.
     pub async fn write_again(&mut self, sql: &str, params: &[&dyn Param]) -> Result<Vec<Row>> {
-        self.prove().await?;
-        self.rows(sql, params).await
+        let [rows] = self.change(None, [step(sql, params)], Error::is_of_connection).await?;
+        Ok(rows)
     }
 
     /// The row of a statement that changes something and always has one.
@@ -221,9 +221,10 @@ impl Db {
     }
 
     /// The rows of statements that are carried out together or not at all. Each sees what was stored before it began; the first
-    /// that fails ends them all.
+    /// that the database refuses ends them all. (A parameter that could not be encoded would be left out unseen, and the others
+    /// committed: no [`Param`] has a value for which that fails.)
     pub async fn transaction<const N: usize>(&mut self, steps: [Step<'_>; N]) -> Result<[Vec<Row>; N]> {
-        self.change(Some("BEGIN"), steps).await
+        self.change(Some("BEGIN"), steps, Error::is_of_nothing_done).await
     }
 
     /// From now on, `condition` has to hold.
@@ -269,10 +270,11 @@ impl Db {
         &mut self,
         begin: Option<&'static str>,
         steps: [Step<'_>; N],
+        may_repeat: fn(&Error) -> bool,
     ) -> Result<[Vec<Row>; N]> {
         self.prove().await?;
         match self.exchange(begin, &steps).await {
-            Err(error) if error.is_of_nothing_done() => {
+            Err(error) if may_repeat(&error) => {
                 self.reconnect().await?;
                 self.exchange(begin, &steps).await
             }

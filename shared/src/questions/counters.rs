@@ -19,7 +19,7 @@ pub(crate) struct Counters {
 }
 
 impl Counters {
-    /// From the rows of [`SURVEY_COUNTERS`], and rows of `question_id`, `kind`, `part`, `n` and `total`.
+    /// From the rows of [`SURVEY_COUNTERS`], and rows of `question_id`, `name`, `n` and `total`.
     pub(crate) fn read(survey: &[Row], questions: &[Row]) -> Result<Self> {
         let mut all = Self { slots: BTreeMap::new(), rows: BTreeMap::new(), changes: 0 };
         for row in survey {
@@ -34,17 +34,17 @@ impl Counters {
         for row in questions {
             let (n, total): (i64, Decimal) = (row.try_get("n")?, row.try_get("total")?);
             let counts = all.rows.entry(row.try_get("question_id")?).or_default();
-            counts.add(row.try_get("kind")?, row.try_get("part")?, n, total);
+            counts.add(row.try_get("name")?, n, total);
         }
         Ok(all)
     }
 
     /// Those of a question, which has these slots.
-    pub(crate) fn of(&mut self, question: QuestionId, slots: &BTreeMap<String, i32>) -> Counts {
+    pub(crate) fn of(&mut self, question: QuestionId, slots: BTreeMap<String, i32>) -> Counts {
         let mut counts = self.rows.remove(&question).unwrap_or_default();
         for (name, slot) in slots {
-            if let Some(n) = self.slots.get(slot).filter(|n| **n != 0) {
-                counts.add_named(name, *n);
+            if let Some(n) = self.slots.get(&slot).filter(|n| **n != 0) {
+                counts.add(name, *n, Decimal::ZERO);
             }
         }
         counts

@@ -122,7 +122,7 @@ pub async fn update(
         let version = editable(&found, owner, if_match)?;
         let row = found.first().ok_or_else(unknown)?;
         let old = Old::read(row)?;
-        let counts = Counters::read(&counters, &[])?.of(question, &old.slots);
+        let counts = Counters::read(&counters, &[])?.of(question, old.slots.clone());
         let Some(new) = old.changed(changes, &counts)? else { return Ok(version) };
         let survey: SurveyId = row.try_get("survey_id")?;
         let (slots, slot_count, unused) = old.renewed_slots(&new, &counts, row.try_get("slot_count")?);
@@ -136,10 +136,7 @@ pub async fn update(
                     WITH survey AS (
                         UPDATE surveys SET version = version + 1, updated_at = now(), question_bytes = question_bytes + $9,
                                            slot_count = $10
-                        WHERE id = $1 AND version = $2 AND NOT EXISTS (
-                            SELECT FROM survey_counters c JOIN unnest($11) AS slot ON c.chunk = slot / 200
-                            WHERE c.survey_id = $1 GROUP BY slot HAVING sum(c.counts[slot % 200 + 1]) <> 0
-                        )
+                        WHERE id = $1 AND version = $2 AND counted(id, $11) = 0
                         RETURNING version
                     )
                     UPDATE questions q SET content = $4, type = $5, required = $6, reply_content = $7, bytes = $8, slots = $12
@@ -311,11 +308,8 @@ pub async fn delete(
                 ), gone AS (
                     DELETE FROM questions q USING question WHERE q.id = question.id
                 )
-                SELECT survey.version, (
-                    SELECT coalesce(sum(c.counts[q.slot % 200 + 1]), 0)::bigint
-                    FROM question q JOIN survey_counters c ON c.survey_id = q.survey_id AND c.chunk = q.slot / 200
-                ) AS replies
-                FROM survey",
+                SELECT survey.version, counted(question.survey_id, ARRAY[question.slot]) AS replies
+                FROM survey, question",
                 &[&question, &owner.user, &if_match],
             ),
         ])

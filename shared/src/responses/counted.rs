@@ -8,7 +8,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use uuid::Uuid;
 
-/// Slots in one row of `survey_counters`. The statements that look a slot up, and migrations/, say 200 as well: `git grep 200`.
+/// Slots in one row of `survey_counters`, as migrations/ have it (the function `counted`). The statement below says 200 as well.
 pub(crate) const CHUNK: i32 = 200;
 
 /// Over how many rows a popular survey's counters are spread at the most.
@@ -56,19 +56,17 @@ impl Counted {
         single: Option<i32>,
         times: i64,
     ) -> Vec<Box<dyn Param + Send>> {
-        let mut chunks = BTreeMap::from([(0, Vec::new())]);
+        // The chunks one behind the other, each but the last filled up. Chunk 0 is always there.
+        let (mut chunks, mut begin, mut counts) = (vec![0_i16], 0, Vec::new());
         for (slot, n) in &self.slots {
-            let counts = chunks.entry(slot / CHUNK).or_insert_with(Vec::new);
-            counts.resize(usize::try_from(slot % CHUNK).unwrap_or_default(), 0);
+            let chunk = i16::try_from(slot / CHUNK).unwrap_or(i16::MAX);
+            if !chunks.ends_with(&[chunk]) {
+                chunks.push(chunk);
+                begin += CHUNK;
+            }
+            counts.resize(usize::try_from(begin + slot % CHUNK).unwrap_or_default(), 0);
             counts.push(n * times);
         }
-        // One behind the other, each but the last filled up.
-        let mut counts: Vec<i64> = Vec::new();
-        for (place, chunk) in chunks.values().enumerate() {
-            counts.resize(place * 200, 0);
-            counts.extend(chunk);
-        }
-        let chunks: Vec<i16> = chunks.keys().map(|chunk| i16::try_from(*chunk).unwrap_or(i16::MAX)).collect();
         let singles = single.map(|number| {
             let mut singles = vec![0; usize::try_from(number - 1).unwrap_or_default()];
             singles.push(times);

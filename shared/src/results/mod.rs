@@ -107,7 +107,8 @@ pub async fn stats(
                     FROM surveys s JOIN questions q ON q.survey_id = s.id
                     WHERE s.id = $1 AND q.type IN ('date', 'datetime')
                 )
-                SELECT c.question_id, c.kind, c.part, sum(c.n)::bigint AS n, sum(c.total) AS total
+                SELECT c.question_id, concat_ws(' ', c.kind, nullif(c.part, '')) AS name, sum(c.n)::bigint AS n,
+                       sum(c.total) AS total
                 FROM questions q JOIN question_counters c ON c.question_id = q.id LEFT JOIN first_days d ON d.question_id = q.id
                 WHERE q.survey_id = $1 AND (c.kind <> 'day' OR c.part > coalesce(d.part, ''))
                 GROUP BY c.question_id, c.kind, c.part",
@@ -152,7 +153,7 @@ pub async fn stats(
         let Some(id) = row.try_get("id")? else { break };
         let r#type: String = row.try_get("type")?;
         let rules = Rules::of_stored(&r#type, row.try_get::<_, Option<Value>>("reply_content")?.as_ref());
-        let counts = counters.of(id, &slots(row)?);
+        let counts = counters.of(id, slots(row)?);
         let number: i32 = row.try_get("number")?;
         stats.push(Stats {
             id,

@@ -41,53 +41,57 @@ impl Tally {
     /// Kind and part as one text: `option cat`, `answers`.
     #[must_use]
     pub fn name(&self) -> String {
-        if self.part.is_empty() { self.kind.to_owned() } else { format!("{} {}", self.kind, self.part) }
+        name(self.kind, &self.part)
     }
 }
 
-/// The counts of one question: kind and part, number and total.
+fn name(kind: &str, part: &str) -> String {
+    if part.is_empty() { kind.to_owned() } else { format!("{kind} {part}") }
+}
+
+/// The counts of one question: number and total, by the name of what was counted (see [`Tally::name`]).
 #[derive(Debug, Default)]
-pub struct Counts(BTreeMap<(String, String), (i64, Decimal)>);
+pub struct Counts(BTreeMap<String, (i64, Decimal)>);
 
 impl Counts {
     /// Add to a count.
-    pub fn add(&mut self, kind: &str, part: &str, n: i64, total: Decimal) {
-        let count = self.0.entry((kind.to_owned(), part.to_owned())).or_default();
+    pub fn add(&mut self, name: String, n: i64, total: Decimal) {
+        let count = self.0.entry(name).or_default();
         *count = (count.0 + n, count.1 + total);
-    }
-
-    /// Add to the count of this name.
-    pub fn add_named(&mut self, name: &str, n: i64) {
-        let (kind, part) = name.split_once(' ').unwrap_or((name, ""));
-        self.add(kind, part, n, Decimal::ZERO);
     }
 
     /// The count of this name.
     #[must_use]
     pub fn named(&self, name: &str) -> i64 {
-        let (kind, part) = name.split_once(' ').unwrap_or((name, ""));
-        self.n(kind, part)
+        self.0.get(name).map_or(0, |(n, _)| *n)
     }
 
     /// How many answered.
     #[must_use]
     pub fn votes(&self) -> i64 {
-        self.n("answers", "")
+        self.named("answers")
+    }
+
+    pub(super) fn n(&self, kind: &str, part: &str) -> i64 {
+        self.named(&name(kind, part))
     }
 
     /// What the parts of a kind add up to.
     pub(super) fn sum(&self, kind: &str) -> Decimal {
-        self.0.iter().filter(|((k, _), _)| k == kind).map(|(_, (_, total))| *total).sum()
-    }
-
-    pub(super) fn n(&self, kind: &str, part: &str) -> i64 {
-        self.0.get(&(kind.to_owned(), part.to_owned())).map_or(0, |(n, _)| *n)
+        self.of_kind(kind).map(|(_, (_, total))| *total).sum()
     }
 
     /// All parts of a kind that were counted, in order.
     pub(super) fn parts(&self, kind: &str) -> impl DoubleEndedIterator<Item = (&str, i64)> {
-        let of_kind = self.0.iter().filter(move |((k, _), (n, _))| k == kind && *n > 0);
-        of_kind.map(|((_, part), (n, _))| (part.as_str(), *n))
+        let counted = self.of_kind(kind).filter(|(_, (n, _))| *n > 0);
+        counted.map(|(part, (n, _))| (part, *n))
+    }
+
+    fn of_kind(&self, kind: &str) -> impl DoubleEndedIterator<Item = (&str, &(i64, Decimal))> {
+        // A blank comes before "!", and no kind has either.
+        let names = self.0.range(format!("{kind} ")..format!("{kind}!"));
+        let begin = kind.len() + 1;
+        names.map(move |(name, count)| (&name[begin..], count))
     }
 }
 

@@ -88,7 +88,9 @@ impl QuestionType for Matrix {
     }
 
     fn bytes(&self) -> usize {
-        self.rows.bytes() + self.rows.0.len() * self.columns.bytes()
+        // A cell is stored under the names of both.
+        let names: usize = self.rows.values().map(|row| row.len()).sum();
+        self.rows.bytes() + self.rows.0.len() * self.columns.bytes() + self.columns.0.len() * names
     }
 
     fn lost_in(&self, new: &Rules, counts: &Counts) -> Option<String> {

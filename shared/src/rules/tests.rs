@@ -28,7 +28,7 @@ fn results(r#type: &str, definition: &Value, answers: &[Value]) -> (Vec<bool>, V
         range.least = [range.least, measure].into_iter().flatten().min();
         range.greatest = range.greatest.max(measure);
         for tally in rules.tallies(answer, day(MADE)) {
-            counts.add(tally.kind, &tally.part, tally.n, tally.total);
+            counts.add(tally.name(), tally.n, tally.total);
         }
     }
     let votes = accepted.iter().filter(|accepted| **accepted).count();
@@ -512,9 +512,9 @@ fn nothing_that_only_resembles_a_day_a_time_or_a_moment_is_one() {
 fn days_that_the_results_leave_out_are_numbered() {
     let rules = Rules::parse("date", None).unwrap();
     let mut counts = Counts::default();
-    counts.add("answers", "", 7, Decimal::ZERO);
-    counts.add("day", "2030-06-15", 2, Decimal::ZERO);
-    counts.add("earlier", "", 1, Decimal::ZERO);
+    counts.add("answers".to_owned(), 7, Decimal::ZERO);
+    counts.add("day 2030-06-15".to_owned(), 2, Decimal::ZERO);
+    counts.add("earlier".to_owned(), 1, Decimal::ZERO);
     assert_eq!(rules.summary(&counts, Range::default())["notShown"], 4);
 }
 

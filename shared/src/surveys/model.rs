@@ -148,26 +148,27 @@ pub struct Survey {
     updated_at: DateTime<Utc>,
 }
 
-/// The statement that reads [`Survey`]s, by their ids. Their counts, over all shards, are fetched at once, not by a look-up a
-/// survey. The columns are named one by one: what is prepared as `*` fails when a migration adds a column.
+/// The statement that reads [`Survey`]s, by their ids. Both they and their counts, over all shards, are fetched at once, not by
+/// a look-up a survey. The columns are named one by one: what is prepared as `*` fails when a migration adds a column.
 macro_rules! surveys_sql {
     ($name:literal, $ids:literal) => {
         concat!(
             "-- surveys::",
             $name,
             "
-            WITH page AS (",
+            WITH page AS MATERIALIZED (SELECT ARRAY(",
             $ids,
-            "), counts AS (
+            ") AS ids), counts AS (
                 SELECT survey_id, sum(responses)::bigint AS responses, max(max_responses) AS max_responses,
                        max(most_singles) AS most_singles
-                FROM survey_counters WHERE survey_id = ANY (ARRAY(SELECT id FROM page)) AND chunk = 0
+                FROM survey_counters WHERE survey_id = ANY ((SELECT ids FROM page)::uuid[]) AND chunk = 0
                 GROUP BY survey_id
             )
             SELECT s.id, s.name, survey_state(s, c.responses >= c.max_responses) AS state, s.is_active, s.opens_at, s.due_at,
                    s.description, s.visibility, s.public_stats, s.question_count, s.version, s.created_at, s.updated_at,
                    c.responses + coalesce(c.most_singles, 0) AS sub_count, c.max_responses
-            FROM page JOIN surveys s USING (id) JOIN counts c ON c.survey_id = s.id
+            FROM surveys s JOIN counts c ON c.survey_id = s.id
+            WHERE s.id = ANY ((SELECT ids FROM page)::uuid[])
             ORDER BY s.id"
         )
     };

@@ -186,12 +186,10 @@ pub async fn delete(db: &mut Db, owner: &Caller, survey: SurveyId, if_match: Opt
                 )
                 SELECT question_count AS questions, (
                            SELECT coalesce(sum(responses), 0)::bigint FROM survey_counters WHERE survey_id = $1
-                       ) AS responses, (
-                           SELECT coalesce(sum(c.counts[slot % 200 + 1]), 0)::bigint
-                           FROM questions q, LATERAL (SELECT (q.slots ->> 'answers')::integer AS slot) AS answered
-                           JOIN survey_counters c ON c.survey_id = $1 AND c.chunk = slot / 200
-                           WHERE q.survey_id = $1
-                       ) AS replies
+                       ) AS responses,
+                       counted($1, ARRAY(
+                           SELECT (slots ->> 'answers')::integer FROM questions WHERE survey_id = $1
+                       )) AS replies
                 FROM survey",
                 &[&survey, &owner.user, &if_match],
             ),
@@ -230,7 +228,9 @@ pub async fn duplicate(
                     INSERT INTO surveys (id, owner_id, name, description, is_active, opens_at, due_at, visibility,
                                          public_stats, question_count, question_bytes, last_number, slot_count)
                     SELECT $3, owner_id, coalesce($4, left('Copy of ' || name, 200)), description, false, opens_at, due_at,
-                           visibility, public_stats, question_count, question_bytes, last_number, slot_count
+                           visibility, public_stats, question_count, question_bytes, question_count, (
+                               SELECT count(*) FROM questions, json_object_keys(slots) WHERE survey_id = $1
+                           )
                     FROM surveys WHERE id = $1 AND owner_id = $2 AND question_count = $5
                     RETURNING id
                 )
@@ -241,13 +241,18 @@ pub async fn duplicate(
                 &[&survey, &owner.user, &id, &name.map(Name::as_str), &count],
             ),
             step(
+                // Numbers and slots begin anew: those of questions and options that are gone are free again.
                 "-- surveys::duplicate_questions
+                WITH slots AS (
+                    SELECT id, name, row_number() OVER (ORDER BY position, slot::integer) - 1 AS slot
+                    FROM questions, json_each_text(slots) AS named (name, slot) WHERE survey_id = $1
+                )
                 INSERT INTO questions (id, survey_id, position, number, content, type, required, reply_content, bytes, slots)
-                SELECT new.id, s.id, q.position, q.number, q.content, q.type, q.required, q.reply_content, q.bytes, q.slots
-                FROM surveys s, (
-                    SELECT *, row_number() OVER (ORDER BY position) AS place FROM questions WHERE survey_id = $1
-                ) AS q JOIN unnest($3) WITH ORDINALITY AS new (id, place) USING (place)
-                WHERE s.id = $2",
+                SELECT new.id, s.id, q.position, new.number, q.content, q.type, q.required, q.reply_content, q.bytes, (
+                    SELECT json_object_agg(name, slot ORDER BY slot) FROM slots WHERE slots.id = q.id
+                )
+                FROM surveys s, questions q JOIN unnest($3) WITH ORDINALITY AS new (id, number) ON new.number = q.position + 1
+                WHERE s.id = $2 AND q.survey_id = $1",
                 &[&survey, &id, &ids],
             ),
         ])

@@ -1,6 +1,6 @@
 //! Sends a database what a function of Canvass sent it, and the client what that function answered, with nothing between:
-//! statements prepared on one connection, together where the function sent them together. JSON it reads and writes as JSON,
-//! as every function must.
+//! statements prepared on one connection, together where the function sent them together. It reads what it gets, from the
+//! client and from the database, and writes what it answers, JSON as JSON: so much every function must.
 //!
 //! `RECORDING` is a file of infra/bench/measure.py: `requests`, the round trips of one request after another (the last is
 //! repeated), and an `answer`; without one it just connects. With `HASHES` set it hashes a password a request as well, which
@@ -21,7 +21,7 @@ use std::{
     },
 };
 use tokio_postgres::{
-    Client, NoTls, Statement,
+    Client, NoTls, Row, Statement,
     types::{IsNull, ToSql, Type, private::BytesMut, to_sql_checked},
 };
 
@@ -183,11 +183,25 @@ impl Sent {
         match self {
             Self::Prepared(statement, values) => {
                 let values: Vec<_> = values.iter().map(|value| value as &(dyn ToSql + Sync)).collect();
-                client.query(statement, &values).await.map(drop)
+                client.query(statement, &values).await?.iter().try_for_each(read)
             }
             Self::Plain(sql) => client.batch_execute(sql).await,
         }
     }
+}
+
+/// Take a row's values out of it.
+fn read(row: &Row) -> Result<(), tokio_postgres::Error> {
+    for (at, column) in row.columns().iter().enumerate() {
+        match *column.type_() {
+            Type::JSON => drop(black_box(row.try_get::<_, Option<Value>>(at)?)),
+            Type::TEXT => drop(black_box(row.try_get::<_, Option<String>>(at)?)),
+            Type::INT8_ARRAY => drop(black_box(row.try_get::<_, Option<Vec<i64>>>(at)?)),
+            Type::INT8 => drop(black_box(row.try_get::<_, Option<i64>>(at)?)),
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// A value of any type, in PostgreSQL's binary form.
