@@ -277,7 +277,7 @@ async fn without_a_free_connection_a_request_waits_its_turn() {
 }
 
 fn value<T: for<'de> Deserialize<'de>>(json: Value) -> T {
-    T::deserialize(Given { value: json, reading: Reading::Lenient }).unwrap()
+    T::deserialize(Given::new(json, Reading::Lenient)).unwrap()
 }
 
 /// Adding users and finding them.

@@ -26,8 +26,8 @@ const ISSUER: &str = "The token is of another issuer";
 const PLAIN: &str = r#"Bearer realm="canvass""#;
 const INVALID: &str = r#"Bearer realm="canvass", error="invalid_token""#;
 
-fn given(value: Value) -> Given {
-    Given { value, reading: Reading::Strict }
+fn given(value: Value) -> Given<'static> {
+    Given::new(value, Reading::Strict)
 }
 
 /// Writes for whoever has an access token.

@@ -50,7 +50,7 @@ fn outcome<T>(result: shared::Result<T>, good: impl FnOnce(T) -> Outcome) -> Out
 }
 
 fn value<T: DeserializeOwned>(json: &Value) -> T {
-    T::deserialize(Given { value: json.clone(), reading: Reading::Strict }).unwrap()
+    T::deserialize(Given::new(json.clone(), Reading::Strict)).unwrap()
 }
 
 /// What an edit says of something that can also be nothing.

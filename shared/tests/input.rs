@@ -188,7 +188,7 @@ fn json_has_its_types_but_where_flaskforms_clients_send_it() {
     let typed = Typed {
         name: Some(read_strictly("5")),
         is_active: Some(Flag(true)),
-        limit: Some(Limit::deserialize(Given { value: json!(7), reading: Reading::Strict }).unwrap()),
+        limit: Some(Limit::deserialize(Given::new(json!(7), Reading::Strict)).unwrap()),
     };
     assert_eq!(read(&post(types)).as_ref(), Ok(&typed));
     for body in [texts, types] {
@@ -211,7 +211,7 @@ fn json_has_its_types_but_where_flaskforms_clients_send_it() {
 }
 
 fn read_strictly<T: DeserializeOwned>(text: &str) -> T {
-    T::deserialize(Given { value: json!(text), reading: Reading::Strict }).unwrap()
+    T::deserialize(Given::new(json!(text), Reading::Strict)).unwrap()
 }
 
 #[test]

@@ -71,7 +71,7 @@ async fn do_it(app: App, request: Request) -> Result<Response> {
         let reply = (QuestionId(id(&reply[0])), AnswerValue(reply[1].clone()));
         responses::insert_single(&mut app.db().await?, app.forms(), reply.0, &reply.1).await?;
     } else {
-        let answers = Given { value: body["submit"][1].clone(), reading: Reading::Strict };
+        let answers = Given::new(body["submit"][1].clone(), Reading::Strict);
         let answers = Answers::deserialize(answers).unwrap();
         let survey = SurveyId(id(&body["submit"][0]));
         responses::submit(&mut app.db().await?, app.forms(), survey, ResponseId::new(), &answers).await?;

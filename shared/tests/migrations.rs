@@ -549,7 +549,7 @@ fn old_answers(round: usize) -> Vec<(u128, Old)> {
 }
 
 fn value<T: DeserializeOwned>(json: Value) -> T {
-    T::deserialize(Given { value: json, reading: Reading::Strict }).unwrap()
+    T::deserialize(Given::new(json, Reading::Strict)).unwrap()
 }
 
 /// The second release with a survey of every type (100), whose five whole responses are 1000 to 1004 (the last was deleted) and

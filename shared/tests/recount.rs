@@ -160,7 +160,7 @@ fn parsed(json: &str) -> Value {
 }
 
 fn value<T: DeserializeOwned>(json: Value) -> T {
-    T::deserialize(Given { value: json, reading: Reading::Strict }).unwrap()
+    T::deserialize(Given::new(json, Reading::Strict)).unwrap()
 }
 
 async fn delete(test: &TestApp, owner: &User, survey: Uuid, response: Uuid) {

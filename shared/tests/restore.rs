@@ -130,7 +130,7 @@ async fn page(
     order: Order,
     after: Option<Position>,
 ) -> (Vec<Uuid>, Option<Position>) {
-    let limit = Limit::deserialize(Given { value: json!(7), reading: Reading::Strict }).unwrap();
+    let limit = Limit::deserialize(Given::new(json!(7), Reading::Strict)).unwrap();
     let page =
         responses::page(&mut test.db().await, owner, SurveyId(survey), order, limit, after).await.unwrap();
     (page.responses.iter().map(|response| response.id.0).collect(), page.next)
@@ -167,8 +167,7 @@ async fn store(test: &TestApp, survey: &TestSurvey, number: usize) -> Vec<Uuid> 
                 // An id of the client's, in no order.
                 let (id, answers) =
                     (Uuid::from_u128(Uuid::now_v7().as_u128().reverse_bits()), survey.answers([json!(n)]));
-                let answers =
-                    Answers::deserialize(Given { value: answers, reading: Reading::Strict }).unwrap();
+                let answers = Answers::deserialize(Given::new(answers, Reading::Strict)).unwrap();
                 responses::submit(
                     &mut test.db().await,
                     test.app.forms(),

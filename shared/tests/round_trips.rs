@@ -90,7 +90,7 @@ async fn pass_on(mut client: UnixStream, mut server: UnixStream, trips: Arc<Atom
 }
 
 fn value<T: for<'de> Deserialize<'de>>(json: Value) -> T {
-    T::deserialize(Given { value: json, reading: Reading::Lenient }).unwrap()
+    T::deserialize(Given::new(json, Reading::Lenient)).unwrap()
 }
 
 fn new_survey(questions: usize) -> NewSurvey {

@@ -9,6 +9,7 @@ use crate::{
 };
 use lambda_http::{Request, http::header};
 use serde_json::{Map, Value};
+use std::borrow::Cow;
 
 /// Bytes in a request body.
 const MAX_BODY: usize = 1024 * 1024;
@@ -48,8 +49,8 @@ impl Body {
         }
     }
 
-    pub(super) fn get(&self, name: &str) -> Option<Given> {
-        self.parameters.get(name).map(|value| Given { value: value.clone(), reading: self.reading })
+    pub(super) fn get(&self, name: &str) -> Option<Given<'_>> {
+        self.parameters.get(name).map(|value| Given { value: Cow::Borrowed(value), reading: self.reading })
     }
 
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {

@@ -88,7 +88,7 @@ fn unknown(request: &Request, body: &Body, known: &'static [&'static str]) -> Fi
     errors
 }
 
-fn find(request: &Request, body: &Body, flask_forms: bool, name: &str) -> Option<Given> {
+fn find<'a>(request: &Request, body: &'a Body, flask_forms: bool, name: &str) -> Option<Given<'a>> {
     let lower = name.to_ascii_lowercase();
     let text = |value: &str| text(value, flask_forms);
     let path = || request.path_parameters_ref()?.first(name).and_then(text);
@@ -113,9 +113,9 @@ fn find(request: &Request, body: &Body, flask_forms: bool, name: &str) -> Option
 }
 
 /// A parameter that came as text.
-fn text(value: &str, flask_forms: bool) -> Option<Given> {
+fn text<'a>(value: &str, flask_forms: bool) -> Option<Given<'a>> {
     let value = (!value.trim().is_empty()).then(|| Value::String(value.to_owned()))?;
-    Some(Given { value, reading: if flask_forms { Reading::Lenient } else { Reading::Text } })
+    Some(Given::new(value, if flask_forms { Reading::Lenient } else { Reading::Text }))
 }
 
 #[cfg(all(test, feature = "testing"))]

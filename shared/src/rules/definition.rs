@@ -6,7 +6,7 @@ use crate::values::{
     fields::{self, Given, Reading},
 };
 use serde::{Deserialize, Deserializer, de};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 /// The most questions that a survey may have.
 pub const MAX_QUESTIONS: usize = 500;
@@ -113,7 +113,7 @@ pub struct Definitions(pub Vec<Definition>);
 impl<'de> Deserialize<'de> for Definitions {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let Given { value, reading } = Given::deserialize(deserializer)?;
-        let items = match value {
+        let items = match value.into_owned() {
             Value::Array(items) => items,
             one @ Value::Object(_) if reading == Reading::Lenient => vec![one],
             _ => return Err(de::Error::custom("must be a list of questions, in a JSON body")),
@@ -135,8 +135,8 @@ impl<'de> Deserialize<'de> for Definitions {
 
 /// Bytes that count towards the limit of a survey's questions together: of the question as JSON, and of its results.
 pub(crate) fn bytes(content: &str, reply_content: Option<&Value>, rules: &Rules) -> i32 {
-    let json = json!([content, reply_content]).to_string().len();
-    i32::try_from(json + rules.bytes()).unwrap_or(i32::MAX)
+    let json = serde_json::to_string(&(content, reply_content)).map_or(usize::MAX, |json| json.len());
+    i32::try_from(json.saturating_add(rules.bytes())).unwrap_or(i32::MAX)
 }
 
 /// What a survey with one question too many is told.

@@ -13,7 +13,7 @@ use serde::{
     forward_to_deserialize_any,
 };
 use serde_json::{Map, Number, Value};
-use std::{cell::Cell, collections::BTreeMap, fmt, marker::PhantomData};
+use std::{borrow::Cow, cell::Cell, collections::BTreeMap, fmt, marker::PhantomData};
 
 /// The place of each bad value (`name`, `questions[1].type`) with the text that says what to change.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -123,19 +123,27 @@ pub enum Reading {
 
 /// A value that a client sent.
 #[derive(Clone, Debug)]
-pub struct Given {
-    /// The value.
-    pub value: Value,
+pub struct Given<'a> {
+    /// The value. A body is big, and its questions are read in several steps: none of them needs a copy of its own.
+    pub value: Cow<'a, Value>,
     /// How it is read.
     pub reading: Reading,
+}
+
+impl Given<'_> {
+    /// A value that isn't kept elsewhere.
+    #[must_use]
+    pub fn new(value: Value, reading: Reading) -> Self {
+        Self { value: Cow::Owned(value), reading }
+    }
 }
 
 /// Fill `T`, a struct, with what `find` has for the names of its fields. Gives those names as well.
 ///
 /// # Errors
 /// *All* fields that are missing or malformed.
-pub fn fill<T: DeserializeOwned>(
-    find: &dyn Fn(&str) -> Option<Given>,
+pub fn fill<'a, T: DeserializeOwned>(
+    find: &dyn Fn(&str) -> Option<Given<'a>>,
 ) -> (Result<T, FieldErrors>, &'static [&'static str]) {
     let names = Cell::new(&[] as &[&str]);
     let one = |only| T::deserialize(Fields { find, only, names: &names });
@@ -155,7 +163,8 @@ pub fn fill<T: DeserializeOwned>(
 /// # Errors
 /// All members that are missing, malformed or unknown.
 pub fn members<T: DeserializeOwned>(object: &Map<String, Value>, reading: Reading) -> Result<T, FieldErrors> {
-    let (filled, names) = fill(&|name| object.get(name).map(|value| Given { value: value.clone(), reading }));
+    let (filled, names) =
+        fill(&|name| object.get(name).map(|value| Given { value: Cow::Borrowed(value), reading }));
     if reading == Reading::Lenient {
         return filled;
     }
@@ -184,13 +193,13 @@ pub fn unknown_name(name: &str, known: &[&str]) -> FieldErrors {
 }
 
 /// The struct `T` as serde sees it: a map with all its fields, or with one.
-struct Fields<'a> {
-    find: &'a dyn Fn(&str) -> Option<Given>,
+struct Fields<'a, 'de> {
+    find: &'a dyn Fn(&str) -> Option<Given<'de>>,
     only: Option<usize>,
     names: &'a Cell<&'static [&'static str]>,
 }
 
-impl<'de> Deserializer<'de> for Fields<'_> {
+impl<'de> Deserializer<'de> for Fields<'_, 'de> {
     type Error = FieldErrors;
 
     fn deserialize_struct<V: Visitor<'de>>(
@@ -217,12 +226,12 @@ impl<'de> Deserializer<'de> for Fields<'_> {
     }
 }
 
-struct FieldAccess<'a> {
-    find: &'a dyn Fn(&str) -> Option<Given>,
+struct FieldAccess<'a, 'de> {
+    find: &'a dyn Fn(&str) -> Option<Given<'de>>,
     names: std::slice::Iter<'static, &'static str>,
 }
 
-impl<'de> MapAccess<'de> for FieldAccess<'_> {
+impl<'de> MapAccess<'de> for FieldAccess<'_, 'de> {
     type Error = FieldErrors;
 
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, FieldErrors> {
@@ -279,11 +288,11 @@ fn another<'de, V: Visitor<'de>>(value: &Value, expected: &V) -> FieldErrors {
     }
 }
 
-impl<'de> Deserializer<'de> for Given {
+impl<'de> Deserializer<'de> for Given<'de> {
     type Error = FieldErrors;
 
     fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, FieldErrors> {
-        match (&self.value, self.reading) {
+        match (&*self.value, self.reading) {
             (Value::String(text), _) => visitor.visit_str(text),
             (Value::Number(number), Reading::Text | Reading::Lenient) => {
                 visitor.visit_string(number.to_string())
@@ -303,7 +312,7 @@ impl<'de> Deserializer<'de> for Given {
             "false" | "0" => Some(false),
             _ => None,
         };
-        let flag = match (&self.value, self.reading) {
+        let flag = match (&*self.value, self.reading) {
             (Value::Bool(flag), _) => Some(*flag),
             (Value::String(flag), Reading::Text | Reading::Lenient) => text(flag),
             (Value::Number(flag), Reading::Text | Reading::Lenient) => text(&flag.to_string()),
@@ -316,7 +325,7 @@ impl<'de> Deserializer<'de> for Given {
     }
 
     fn deserialize_i64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, FieldErrors> {
-        let number = match (&self.value, self.reading) {
+        let number = match (&*self.value, self.reading) {
             (Value::Number(number), _) => number.as_i64().or_else(|| whole(number)),
             (Value::String(text), Reading::Text | Reading::Lenient) => text.trim().parse().ok(),
             _ => None,
@@ -350,16 +359,21 @@ impl<'de> Deserializer<'de> for Given {
     }
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, FieldErrors> {
-        let reading = self.reading;
-        match self.value {
-            Value::Array(items) => visitor.visit_seq(Items { items: items.into_iter().enumerate(), reading }),
-            Value::Null => Err(FieldErrors::custom(BLANK)),
-            _ => Err(FieldErrors::custom("must be a list")),
-        }
+        let items: Box<dyn Iterator<Item = Cow<'de, Value>>> = match self.value {
+            Cow::Owned(Value::Array(items)) => Box::new(items.into_iter().map(Cow::Owned)),
+            Cow::Borrowed(Value::Array(items)) => Box::new(items.iter().map(Cow::Borrowed)),
+            value if value.is_null() => return Err(FieldErrors::custom(BLANK)),
+            _ => return Err(FieldErrors::custom("must be a list")),
+        };
+        visitor.visit_seq(Items { items: items.enumerate(), reading: self.reading })
     }
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, FieldErrors> {
-        self.value.deserialize_any(visitor).map_err(FieldErrors::custom)
+        match self.value {
+            Cow::Owned(value) => value.deserialize_any(visitor),
+            Cow::Borrowed(value) => value.deserialize_any(visitor),
+        }
+        .map_err(FieldErrors::custom)
     }
 
     forward_to_deserialize_any! {
@@ -374,12 +388,12 @@ fn whole(number: &Number) -> Option<i64> {
     format!("{number:.0}").parse().ok()
 }
 
-struct Items {
-    items: std::iter::Enumerate<std::vec::IntoIter<Value>>,
+struct Items<'de> {
+    items: std::iter::Enumerate<Box<dyn Iterator<Item = Cow<'de, Value>> + 'de>>,
     reading: Reading,
 }
 
-impl<'de> SeqAccess<'de> for Items {
+impl<'de> SeqAccess<'de> for Items<'de> {
     type Error = FieldErrors;
     fn next_element_seed<T: DeserializeSeed<'de>>(
         &mut self,
@@ -391,12 +405,12 @@ impl<'de> SeqAccess<'de> for Items {
     }
 }
 
-struct Parts {
+struct Parts<'de> {
     reading: Option<u8>,
-    value: Option<Value>,
+    value: Option<Cow<'de, Value>>,
 }
 
-impl<'de> SeqAccess<'de> for Parts {
+impl<'de> SeqAccess<'de> for Parts<'de> {
     type Error = FieldErrors;
     fn next_element_seed<T: DeserializeSeed<'de>>(
         &mut self,
@@ -405,26 +419,30 @@ impl<'de> SeqAccess<'de> for Parts {
         if let Some(reading) = self.reading.take() {
             return seed.deserialize(IntoDeserializer::<FieldErrors>::into_deserializer(reading)).map(Some);
         }
-        let value = self.value.take().map(|value| seed.deserialize(value).map_err(FieldErrors::custom));
-        value.transpose()
+        let value = match self.value.take() {
+            None => return Ok(None),
+            Some(Cow::Owned(value)) => seed.deserialize(value),
+            Some(Cow::Borrowed(value)) => seed.deserialize(value),
+        };
+        value.map(Some).map_err(FieldErrors::custom)
     }
 }
 
-impl<'de> Deserialize<'de> for Given {
+impl<'de> Deserialize<'de> for Given<'static> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct GivenVisitor;
         impl<'de> Visitor<'de> for GivenVisitor {
-            type Value = Given;
+            type Value = Given<'static>;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a value of an input")
             }
-            fn visit_seq<A: SeqAccess<'de>>(self, mut parts: A) -> Result<Given, A::Error> {
+            fn visit_seq<A: SeqAccess<'de>>(self, mut parts: A) -> Result<Given<'static>, A::Error> {
                 let reading = match parts.next_element()? {
                     Some(0_u8) => Reading::Strict,
                     Some(1) => Reading::Text,
                     _ => Reading::Lenient,
                 };
-                Ok(Given { value: parts.next_element()?.unwrap_or_default(), reading })
+                Ok(Given::new(parts.next_element()?.unwrap_or_default(), reading))
             }
         }
         deserializer.deserialize_tuple_struct("Given", 2, GivenVisitor)

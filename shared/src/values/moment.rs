@@ -65,7 +65,7 @@ mod tests {
     use serde_json::json;
 
     fn read(text: &str) -> Result<String, String> {
-        Moment::deserialize(Given { value: json!(text), reading: Reading::Strict })
+        Moment::deserialize(Given::new(json!(text), Reading::Strict))
             .map(|moment| moment.0.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true))
             .map_err(|e| e.to_string())
     }

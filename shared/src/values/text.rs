@@ -151,7 +151,7 @@ mod tests {
     use serde_json::{Value, json};
 
     fn read<T: for<'de> Deserialize<'de>>(value: Value, reading: Reading) -> Result<T, String> {
-        T::deserialize(Given { value, reading }).map_err(|e| e.to_string())
+        T::deserialize(Given::new(value, reading)).map_err(|e| e.to_string())
     }
 
     fn lenient<T: for<'de> Deserialize<'de>>(value: Value) -> Result<T, String> {
