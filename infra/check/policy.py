@@ -2,8 +2,8 @@
 findings; a rule that finds nothing to examine is a finding itself.
 
 Which routes there are, and what the function behind each is to have, says the contract. What a function may do and reach
-is derived from what it is given: a DATABASE_URL obliges its role to allow exactly that database user, a JWT_SECRET_ARN
-exactly that secret. So a permission too many is as wrong as one too few.
+is derived from what it is given: a DATABASE_URL obliges its role to allow exactly that database user, a JWT_KEYS_URL
+exactly that object. So a permission too many is as wrong as one too few.
 
 The contract is read here by itself, from the document as it is served: a check never shares the code it checks.
 """
@@ -19,7 +19,8 @@ CONTRACT = json.loads((TEMPLATE.parents[1] / "functions" / "docs" / "openapi.jso
 JOBS = {"migrate", "purge"}
 
 HOST = {False: "${Database.Endpoint.Address}", True: "${DatabaseProxy.Endpoint}"}
-SERVER = {False: "${Database.DBClusterResourceId}", True: "${DatabaseProxy.DBProxyArn}.split(':')[6]"}
+CLUSTER, PROXY = "${Database.DBClusterResourceId}", "${DatabaseProxy.DBProxyArn}.split(':')[6]"
+KEYS = "${JwtKeys.Arn}/jwt-keys.json"
 DATABASE_USER = "arn:${{AWS::Partition}}:rds-db:${{AWS::Region}}:${{AWS::AccountId}}:dbuser:{server}/{user}"
 
 # AWS's policies of a function that is traced, and of one in a VPC. They name `*`, because the network interfaces and
@@ -126,13 +127,19 @@ def permissions(stack, role):
     return allowed(documents), foreign
 
 
-def database(function):
-    """(user, host) of the database that a function connects to."""
-    return re.fullmatch(r"postgresql://(\w+)@(\$\{[\w.]+\}):5432/canvass", environment(function)["DATABASE_URL"]).groups()
-
-
 def proxied(stack):
     return stack.parameters["UseProxy"] == "true"
+
+
+def has_proxy(stack):
+    return stack.parameters["UseProxy"] != "false"
+
+
+def connections(stack):
+    """How many the database takes, at least: 189 with a maximum of 1 unit and more than in proportion with more, but 2,000
+    with a minimum below 1 (AWS re:Post, "Working of max_connections for Amazon Aurora PostgreSQL Serverless")."""
+    most = 5000 if float(stack.parameters["MinCapacity"]) >= 1 else 2000
+    return min(189 * float(stack.parameters["MaxCapacity"]), most)
 
 
 # ---------------------------------------------------------------------------------------------------- functions
@@ -161,8 +168,10 @@ def functions_have_their_environment(stack):
         if all(o.get("x-database", True) for o in own):
             user, host = ("canvass_owner", HOST[False]) if folder == "migrate" else ("canvass_app", HOST[proxied(stack)])
             want |= {"DATABASE_AUTH": "iam", "DATABASE_URL": f"postgresql://{user}@{host}:5432/canvass"}
+        if any(o["x-keys"] for o in own) or folder == "migrate":
+            want["JWT_KEYS_URL"] = "s3://${JwtKeys}/jwt-keys.json"
         if any(o["x-keys"] for o in own):
-            want |= {"JWT_SECRET_ARN": "${JwtSecret.Id}", "JWT_KEY_SET": stack.parameters["JwtKeySet"]}
+            want["JWT_KEY_SET"] = stack.parameters["JwtKeySet"]
         if any("debuggingKey" in credentials(o) for o in own):
             want["DEBUGGING_KEY"] = stack.parameters["DebuggingKey"]
         variables = environment(function)
@@ -182,15 +191,16 @@ def functions_may_do_what_they_need_and_no_more(stack):
         properties = stack.resources[role]["Properties"]
 
         need = set()
-        if "DATABASE_URL" in environment(function):
-            user, host = database(function)
-            server = SERVER[host == HOST[True]]
-            need.add(("rds-db:connect", DATABASE_USER.format(server=server, user=user)))
-            if folder == "migrate":
-                need.add(("rds-db:connect", DATABASE_USER.format(server=server, user="canvass_migrate")))
-        if "JWT_SECRET_ARN" in environment(function):
-            need.add(("secretsmanager:GetSecretValue", "${JwtSecret.Id}"))
-            need.add(("kms:Decrypt", "${DataKey.Arn}"))
+        if folder == "migrate":
+            for user in ("canvass_owner", "canvass_migrate"):
+                need.add(("rds-db:connect", DATABASE_USER.format(server=CLUSTER, user=user)))
+            need |= {("s3:PutObject", KEYS), ("kms:GenerateDataKey", "${DataKey.Arn}")}
+        elif "DATABASE_URL" in environment(function):
+            # functions change over one by one, so what they leave and what they go to is allowed together
+            servers = [CLUSTER] + [PROXY] * has_proxy(stack) + list(filter(None, [stack.parameters["FormerDatabase"]]))
+            need |= {("rds-db:connect", DATABASE_USER.format(server=server, user="canvass_app")) for server in servers}
+        if "JWT_KEY_SET" in environment(function):
+            need |= {("s3:GetObject", KEYS), ("kms:Decrypt", "${DataKey.Arn}")}
 
         may, foreign = permissions(stack, properties)
         for action, resource in sorted(need - may):
@@ -206,42 +216,41 @@ def functions_may_do_what_they_need_and_no_more(stack):
 
 
 @rule
-def keys_are_decrypted_for_secrets_manager_alone(stack):
-    found = 0
-    for policy in stack.of("AWS::IAM::ManagedPolicy").values():
-        for statement, parts in statements(policy["PolicyDocument"]):
-            if "kms:Decrypt" in parts["Action"]:
-                found += 1
-                via = statement.get("Condition", {}).get("StringEquals", {}).get("kms:ViaService", "")
-                if not via.startswith("secretsmanager."):
-                    yield "kms:Decrypt is allowed outside of Secrets Manager"
-    if not found:
-        yield "nobody may decrypt the secret"
+def keys_are_made_once_and_used_by_s3_alone(stack):
+    documents = [policy["PolicyDocument"] for policy in stack.of("AWS::IAM::ManagedPolicy").values()]
+    documents += [p["PolicyDocument"] for role in stack.of("AWS::IAM::Role").values() for p in role.get("Policies", [])]
+    found = set()
+    for statement, parts in (pair for document in documents for pair in statements(document)):
+        conditions = statement.get("Condition", {})
+        for action in parts["Action"]:
+            found.add(action)
+            via = conditions.get("StringEquals", {}).get("kms:ViaService", "")
+            if action.startswith("kms:") and via != "s3.${AWS::Region}.amazonaws.com":
+                yield f"{action} is allowed outside of S3"
+            if action == "s3:PutObject" and conditions.get("Null") != {"s3:if-none-match": "false"}:
+                yield "the keys may be put in the place of others"
+    for action in sorted({"kms:Decrypt", "kms:GenerateDataKey", "s3:GetObject", "s3:PutObject"} - found):
+        yield f"nobody is allowed {action}"
 
 
 @rule
 def vpc_endpoints_pass_what_functions_need_and_no_more(stack):
     """Whoever stands in the network can use an endpoint, and not only with our roles: its policy is the way out for data."""
-    endpoints = {e["ServiceName"].rsplit(".", 1)[1]: e for e in stack.of("AWS::EC2::VPCEndpoint").values()}
+    name, endpoint = stack.one("AWS::EC2::VPCEndpoint")
+    if (endpoint["ServiceName"], endpoint["VpcEndpointType"]) != ("com.amazonaws.${AWS::Region}.s3", "Gateway"):
+        yield f"{name} leads to {endpoint['ServiceName']}, or costs something at rest"
+    if set(endpoint["RouteTableIds"]) != {f"${{{table}}}" for table in stack.of("AWS::EC2::RouteTable")}:
+        yield f"{name} is not in every route table"
     bucket = "arn:${AWS::Partition}:s3:::cloudformation-custom-resource-response-*/*"  # of CloudFormation, in its account
-    want = {
-        "s3": {("s3:PutObject", bucket)},
-        "secretsmanager": {("secretsmanager:GetSecretValue", environment(function)["JWT_SECRET_ARN"])
-                           for _, _, function in functions(stack) if "JWT_SECRET_ARN" in environment(function)},
-    }
-    if endpoints.keys() != want.keys():
-        yield f"endpoints lead to {sorted(endpoints)}"
-    for service in sorted(endpoints.keys() & want.keys()):
-        document = endpoints[service].get("PolicyDocument", {"Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]})
-        passed = allowed([document])
-        if passed != want[service]:
-            yield f"the endpoint of {service} passes {sorted(passed)}, not {sorted(want[service])}"
-    accounts = [s.get("Condition", {}).get("StringEquals", {}).get("aws:PrincipalAccount")
-                for s, _ in statements(endpoints["secretsmanager"]["PolicyDocument"])]
-    if set(accounts) != {"${AWS::AccountId}"}:
-        yield "the endpoint of secretsmanager passes roles of other accounts"
-    if not endpoints["secretsmanager"].get("PrivateDnsEnabled"):
-        yield "functions would look for Secrets Manager on the internet"
+    want = {("s3:PutObject", bucket), ("s3:GetObject", KEYS), ("s3:PutObject", KEYS)}
+    document = endpoint.get("PolicyDocument", {"Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]})
+    passed = allowed([document])
+    if passed != want:
+        yield f"{name} passes {sorted(passed)}, not {sorted(want)}"
+    for statement, parts in statements(document):
+        account = statement.get("Condition", {}).get("StringEquals", {}).get("aws:PrincipalAccount")
+        if parts["Resource"] != [bucket] and account != "${AWS::AccountId}":
+            yield f"{name} passes roles of other accounts"
 
 
 # ---------------------------------------------------------------------------------------------------- API
@@ -337,6 +346,8 @@ def code_starts_after_its_schema(stack):
     timeout = stack.resources[migrate]["Properties"]["Timeout"]
     if not timeout < int(migration.get("ServiceTimeout", 3600)) <= timeout + 60:
         yield f"{name} waits {migration.get('ServiceTimeout', 3600)} s for a function that ends after {timeout} s"
+    if has_proxy(stack) and migration.get("Proxy") != "${DatabaseProxyTargets}":
+        yield f"{name}, and with it the endpoints, does not wait for the proxy's targets"
     needs = {"DatabaseWriter", "S3Endpoint"} | set(stack.of("AWS::EC2::SubnetRouteTableAssociation"))
     for need in sorted(needs - stack.depends_on(name)):
         yield f"{name} does not wait for {need}"
@@ -364,14 +375,37 @@ def the_schedule_can_be_read(stack):
 @rule
 def the_data_outlives_the_stack(stack):
     """Its loss must take more than one mistake."""
-    for kind in ("RDS::DBCluster", "SecretsManager::Secret", "KMS::Key"):
+    for kind in ("RDS::DBCluster", "S3::Bucket", "KMS::Key"):
         for name in stack.of(f"AWS::{kind}"):
             for key in ("DeletionPolicy", "UpdateReplacePolicy"):
-                if stack.resources[name].get(key) not in ("Retain", "Snapshot"):
+                if stack.resources[name].get(key) not in ("Retain", "RetainExceptOnCreate", "Snapshot"):
                     yield f"{name}: {key} loses it"
     name, cluster = stack.one("AWS::RDS::DBCluster")
-    if cluster.get("DeletionProtection") is not True:
+    if stack.parameters["Stage"] == "prod" and cluster.get("DeletionProtection") is not True:
         yield f"{name} is not protected from deletion"
+
+
+@rule
+def a_first_deployment_that_failed_leaves_nothing(stack):
+    """What is kept for ever would stay as an orphan, and a database that is protected would keep the stack from going."""
+    name, cluster = stack.one("AWS::RDS::DBCluster")
+    if stack.parameters["Stage"] == "dev" and cluster.get("DeletionProtection") is not False:
+        yield f"{name}: is protected, so a stack for trying out can't be taken back"
+    for kept, resource in stack.resources.items():
+        if "Retain" == resource.get("DeletionPolicy"):
+            yield f"{kept} is retained although it was just made: RetainExceptOnCreate"
+    for kept in ("DataKey", "JwtKeys", "FunctionLogs"):
+        if stack.resources[kept].get("DeletionPolicy") != "RetainExceptOnCreate":
+            yield f"{kept}: DeletionPolicy is {stack.resources[kept].get('DeletionPolicy')}"
+
+
+@rule
+def a_burst_fits_into_the_database(stack):
+    """The tokens of a full bucket arrive at once, each in a function of its own, which holds a connection. (Behind the proxy
+    they wait for one.)"""
+    burst, spare = CONTRACT["x-throttle"]["burst"], 10  # the migration, the purge, somebody who looks
+    if not proxied(stack) and burst + spare > connections(stack):
+        yield f"a burst of {burst} needs more than the {connections(stack):.0f} connections that MaxCapacity holds"
 
 
 @rule
@@ -399,11 +433,17 @@ def the_database_opens_by_iam_alone(stack):
 def the_database_pauses_and_keeps_quiet(stack):
     name, cluster = stack.one("AWS::RDS::DBCluster")
     group = stack.one("AWS::RDS::DBClusterParameterGroup")[1]
-    if group["Family"] != f"aurora-postgresql{cluster['EngineVersion'].split('.')[0]}":
+    if stack.parameters["SnapshotIdentifier"]:
+        # an older version than the snapshot's would refuse it
+        if "EngineVersion" in cluster:
+            yield f"{name} is to be restored as {cluster['EngineVersion']}, whatever version its snapshot is of"
+    elif group["Family"] != f"aurora-postgresql{cluster['EngineVersion'].split('.')[0]}":
         yield f"parameters of {group['Family']} for PostgreSQL {cluster['EngineVersion']}"
-    idle = int(group["Parameters"].get("idle_session_timeout", 0))
-    if not proxied(stack) and not 0 < idle <= 300_000:
+    idle = int(stack.one("Custom::Migration")[1].get("IdleSessionSeconds", 0))
+    if not has_proxy(stack) and not 0 < idle <= 300:
         yield "idle connections are kept, so the database never pauses"
+    if has_proxy(stack) and idle:
+        yield "the proxy's own connections would be ended"
     capacity = cluster["ServerlessV2ScalingConfiguration"]
     if (float(capacity["MinCapacity"]) == 0) != ("SecondsUntilAutoPause" in capacity):
         yield f"{name}: SecondsUntilAutoPause and MinCapacity {capacity['MinCapacity']} exclude each other"
@@ -413,25 +453,34 @@ def the_database_pauses_and_keeps_quiet(stack):
 
 @rule
 def the_proxy_opens_by_iam_alone(stack):
-    proxies = stack.of("AWS::RDS::DBProxy", optional=not proxied(stack))
+    proxies = stack.of("AWS::RDS::DBProxy", optional=not has_proxy(stack))
     for name, proxy in proxies.items():
         if proxy.get("RequireTLS") is not True or proxy.get("DefaultAuthScheme") != "IAM_AUTH" or "Auth" in proxy:
             yield f"{name}: TLS and IAM must be required on both sides"
         role = re.fullmatch(r"\$\{(\w+)\.Arn\}", proxy["RoleArn"])[1]
         may, foreign = permissions(stack, stack.resources[role]["Properties"])
-        if may != {("rds-db:connect", DATABASE_USER.format(server=SERVER[False], user="canvass_app"))} or foreign:
+        if may != {("rds-db:connect", DATABASE_USER.format(server=CLUSTER, user="canvass_app"))} or foreign:
             yield f"{name}: its role allows {sorted(may)} and {sorted(foreign)}"
 
 
 @rule
 def the_keys_can_be_used(stack):
-    """What the functions are allowed to decrypt with, and the secret as they read it."""
-    name, secret = stack.one("AWS::SecretsManager::Secret")
-    generate = secret["GenerateSecretString"]
-    if json.loads(generate["SecretStringTemplate"]).get("signing") != generate["GenerateStringKey"]:
-        yield f"{name}: the signing key is not the generated one"
-    if secret.get("KmsKeyId") != "${DataKey.Arn}":
+    """By the functions, which decrypt with DataKey, and by nobody else."""
+    name, bucket = stack.one("AWS::S3::Bucket")
+    [encryption] = bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+    default = encryption["ServerSideEncryptionByDefault"]
+    if (default["SSEAlgorithm"], default.get("KMSMasterKeyID")) != ("aws:kms", "${DataKey.Arn}"):
         yield f"{name} is not encrypted with DataKey"
+    if bucket.get("VersioningConfiguration") != {"Status": "Enabled"}:
+        yield f"{name}: keys that are overwritten by mistake are lost"
+    blocks = bucket.get("PublicAccessBlockConfiguration", {})
+    if [blocks.get(b) for b in ("BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets")] != [True] * 4:
+        yield f"{name} may be made public"
+    _, policy = stack.one("AWS::S3::BucketPolicy")
+    denied = [(parts["Action"], statement.get("Condition")) for statement, parts in statements(policy["PolicyDocument"])
+              if statement["Effect"] == "Deny" and policy["Bucket"] == f"${{{name}}}"]
+    if denied != [(["s3:*"], {"Bool": {"aws:SecureTransport": "false"}})]:
+        yield f"{name} answers without TLS"
 
 
 # ---------------------------------------------------------------------------------------------------- network
@@ -446,7 +495,7 @@ def the_network_has_no_way_out(stack):
     private = {f"${{{name}}}" for name in stack.of("AWS::EC2::Subnet")}
     for name, _, function in functions(stack):
         # outside of the network a function could call anybody, but one that is given nothing has nothing to tell
-        given = {"DATABASE_URL", "JWT_SECRET_ARN"} & environment(function).keys()
+        given = {"DATABASE_URL", "JWT_KEYS_URL"} & environment(function).keys()
         if set(function.get("VpcConfig", {}).get("SubnetIds", [])) != (private if given else set()):
             yield f"{name} {'does not stand in the private subnets' if given else 'has no business in the VPC'}"
 
@@ -481,10 +530,9 @@ def security_groups_form_the_paths_and_no_others(stack):
 
     # members: which group stands before which callers and servers
     members = {name: function.get("VpcConfig", {}).get("SecurityGroupIds", []) for name, _, function in functions(stack)}
-    for kind, key in (("RDS::DBCluster", "VpcSecurityGroupIds"), ("RDS::DBProxy", "VpcSecurityGroupIds"),
-                      ("EC2::VPCEndpoint", "SecurityGroupIds")):
+    for kind in ("RDS::DBCluster", "RDS::DBProxy"):
         for name, properties in stack.of(f"AWS::{kind}", optional=kind == "RDS::DBProxy").items():
-            members[name] = properties.get(key, [])
+            members[name] = properties.get("VpcSecurityGroupIds", [])
     members = {name: {g[2:-1] for g in ids} for name, ids in members.items()}
 
     have = {
@@ -494,27 +542,27 @@ def security_groups_form_the_paths_and_no_others(stack):
         for port in (5432, 443)
         if caller != server and any(calls(c, port) and admits(s, c, port) for c in own for s in theirs)
     }
-    answers = {
+    storage = {
         (caller, "S3Endpoint", 443) for caller, own in members.items()
         if any(r.get("CidrIp") == "0.0.0.0/0" and 443 in ports(r) for g in own for r in groups[g].get("SecurityGroupEgress", []))
     }
 
-    servers = {HOST[False]: "Database", HOST[True]: "DatabaseProxy"}
-    need, answering = set(), set()
+    need = set()
     for name, folder, function in functions(stack):
         variables = environment(function)
         if "DATABASE_URL" in variables:
-            need.add((name, servers[database(function)[1]], 5432))
-        if "JWT_SECRET_ARN" in variables:
-            need.add((name, "SecretsEndpoint", 443))
-        if folder == "migrate":
-            answering.add((name, "S3Endpoint", 443))
-    if proxied(stack):
+            need.add((name, "Database", 5432))
+            if has_proxy(stack) and folder != "migrate":
+                need.add((name, "DatabaseProxy", 5432))
+        if "JWT_KEYS_URL" in variables:
+            need.add((name, "S3Endpoint", 443))
+    if has_proxy(stack):
         need.add(("DatabaseProxy", "Database", 5432))
 
-    for caller, server, port in sorted(need - have) + sorted(answering - answers):
+    have |= storage
+    for caller, server, port in sorted(need - have):
         yield f"{caller} cannot reach {server} on port {port}"
-    for caller, server, port in sorted(have - need) + sorted(answers - answering):
+    for caller, server, port in sorted(have - need):
         yield f"{caller} has no business with {server} on port {port}"
     for name, group in groups.items():
         for r in group.get("SecurityGroupEgress") or [{"CidrIp": "everywhere"}]:
@@ -545,7 +593,7 @@ def names_carry_the_stack(stack):
              "DBClusterIdentifier", "DBInstanceIdentifier", "DBProxyName", "DBSubnetGroupName", "GroupName",
              "DBClusterParameterGroupName", "AliasName", "BucketName"}
     for name, resource in stack.resources.items():
-        keys = named | ({"Name"} if resource["Type"] in ("AWS::Scheduler::Schedule", "AWS::SecretsManager::Secret") else set())
+        keys = named | ({"Name"} if resource["Type"] == "AWS::Scheduler::Schedule" else set())
         for key in sorted(keys & resource["Properties"].keys()):
             if "${" not in str(resource["Properties"][key]):
                 yield f"{name}: {key} {resource['Properties'][key]} is the same in every stack"

@@ -132,8 +132,8 @@ def resource(name, operations):
     else:
         variables |= dict.fromkeys(["DATABASE_AUTH", "DATABASE_URL"], "!Ref AWS::NoValue")
     if keys:
-        groups, policies = [*groups, "SecretReaders"], [*policies, "ReadJwtSecret"]
-        variables |= {"JWT_SECRET_ARN": "!GetAtt JwtSecret.Id", "JWT_KEY_SET": "!Ref JwtKeySet"}
+        groups, policies = [*groups, "KeyReaders"], [*policies, "ReadJwtKeys"]
+        variables |= {"JWT_KEYS_URL": '!Sub "s3://${JwtKeys}/jwt-keys.json"', "JWT_KEY_SET": "!Ref JwtKeySet"}
     if any("debuggingKey" in one.schemes for one in operations):
         variables["DEBUGGING_KEY"] = "!Ref DebuggingKey"
 

@@ -16,14 +16,16 @@ use lambda_http::service_fn;
 use sha2::{Digest, Sha256};
 use std::{
     convert::Infallible,
+    mem,
     ops::Deref,
     panic::AssertUnwindSafe,
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
-/// The longest a request may take. The gateway gives up at 30 seconds, and then nobody reads our response.
-const TIME_LIMIT: Duration = Duration::from_secs(27);
+/// The longest a request may take, with the start of the process if that was for its sake. The gateway gives up at 30 seconds,
+/// and then nobody reads our response.
+pub const TIME_LIMIT: Duration = Duration::from_secs(27);
 
 /// The longest that INIT waits for the first connection. Lambda restarts a function whose INIT takes 10 seconds; a
 /// database that needs longer is waited for in the first request instead.
@@ -236,12 +238,17 @@ where
     H: Fn(A, Request) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Result<Response>> + Send + 'static,
 {
+    let started = Instant::now();
     run(async move {
         let app = A::start().await?;
+        // The first request has waited for INIT, which the time limit of the platform doesn't count, and the gateway's does.
+        let in_init = Arc::new(Mutex::new(started.elapsed()));
         // Concurrent where the platform says so (Lambda Managed Instances), one request after another elsewhere.
         lambda_http::run_concurrent(service_fn(move |request| {
             let (app, endpoint) = (app.clone(), endpoint.clone());
-            async move { Ok::<_, Infallible>(answer(app, endpoint, request).await) }
+            let waited = mem::take(&mut *in_init.lock().unwrap_or_else(PoisonError::into_inner));
+            let left = TIME_LIMIT.saturating_sub(waited);
+            async move { Ok::<_, Infallible>(answer(app, endpoint, request, left).await) }
         }))
         .await
     })
@@ -254,10 +261,10 @@ pub fn run(main: impl Future<Output = Result<(), BoxError>>) -> Result<(), BoxEr
     outcome.inspect_err(|error| tracing::error!(cause = %error, "the function stops"))
 }
 
-/// Run `endpoint` on one request, make a response of whatever comes of it, and log that once.
+/// Run `endpoint` on one request, for `limit` at most, make a response of whatever comes of it, and log that once.
 ///
 /// The platform sees no failure: an expected one is a response, and a panic is a 500 that leaves the process alive.
-pub async fn answer<A, H, F>(app: A, endpoint: H, request: Request) -> Response
+pub async fn answer<A, H, F>(app: A, endpoint: H, request: Request, limit: Duration) -> Response
 where
     A: Service,
     H: Fn(A, Request) -> F,
@@ -268,7 +275,7 @@ where
     let (entry, origin) = (access_log::Entry::of(&request), cors::origin(&request));
     let coding = gzip::Coding::of(&request);
     let run = AssertUnwindSafe(async { endpoint(app.clone(), request).await }).catch_unwind();
-    let outcome = match tokio::time::timeout(TIME_LIMIT, run).await {
+    let outcome = match tokio::time::timeout(limit, run).await {
         Ok(Ok(Ok(_))) if !app.is_settled() => Err(Error::internal("nobody asked whether the token is good")),
         Ok(Ok(outcome)) => outcome,
         Ok(Err(panic)) => Err(Error::internal(logs::panic_text(panic.as_ref()))),

@@ -1,6 +1,9 @@
 //! Settings, read from the environment once, at INIT. Nothing else reads the environment (clippy.toml forbids it).
 
-use crate::{aws::Aws, values::Secret};
+use crate::{
+    aws::{Aws, S3Object},
+    values::Secret,
+};
 use std::{fmt, str::FromStr};
 use tracing::level_filters::LevelFilter;
 
@@ -18,7 +21,7 @@ pub struct Config {
     /// that lose named ones (`PgBouncer` before 1.21).
     pub prepare: bool,
     /// Where the key comes from, or the key set, that signs and verifies tokens; see [`crate::accounts::Keys`].
-    pub jwt: JwtSecret,
+    pub jwt: JwtKeys,
     /// `DEBUGGING_KEY`, in the stage (`STAGE`) `dev` alone: who has it may list and delete all users. At least 32 characters;
     /// without it nobody may.
     pub debugging_key: Option<Secret>,
@@ -40,16 +43,16 @@ pub struct Cors {
 
 /// Where the token keys come from.
 #[derive(Debug)]
-pub enum JwtSecret {
+pub enum JwtKeys {
     /// `JWT_SECRET_KEY`: they are here.
     Here(Secret),
-    /// `JWT_SECRET_ARN`: Secrets Manager has them.
+    /// `JWT_KEYS_URL`: S3 has them.
     Stored {
-        /// Which secret.
-        arn: String,
+        /// Which object.
+        object: S3Object,
         /// Who asks for it.
         aws: Aws,
-        /// `AWS_ENDPOINT_URL_SECRETS_MANAGER` or `AWS_ENDPOINT_URL`: where to ask, if not at the region's endpoint.
+        /// `AWS_ENDPOINT_URL_S3` or `AWS_ENDPOINT_URL`: where to ask, if not at the region's endpoint.
         endpoint: Option<String>,
     },
     /// Nowhere: this function neither signs nor verifies.
@@ -78,8 +81,8 @@ impl Config {
         let database = required(variable, "DATABASE_URL", &mut faults);
         let iam = choice(variable, "DATABASE_AUTH", ["password", "iam"], &mut faults);
         let unprepared = choice(variable, "DATABASE_PREPARE", ["on", "off"], &mut faults);
-        let arn = variable("JWT_SECRET_ARN").filter(|_| keys);
-        let aws = if iam || arn.is_some() {
+        let stored = keys && variable("JWT_KEYS_URL").is_some();
+        let aws = if iam || stored {
             Aws::from_environment().await.map_err(|fault| faults.push(fault)).ok()
         } else {
             None
@@ -89,18 +92,14 @@ impl Config {
                 .map_err(|error| faults.push(format!("DATABASE_CA can't be read: {error}")))
                 .ok()
         });
-        let jwt = match (arn, &aws) {
-            _ if !keys => JwtSecret::Unneeded,
-            (Some(arn), Some(aws)) => JwtSecret::Stored {
-                arn,
-                aws: aws.clone(),
-                endpoint: variable("AWS_ENDPOINT_URL_SECRETS_MANAGER")
-                    .or_else(|| variable("AWS_ENDPOINT_URL")),
-            },
-            (Some(_), None) => JwtSecret::Unneeded, // told above
-            (None, _) => {
-                required(variable, "JWT_SECRET_KEY", &mut faults).map_or(JwtSecret::Unneeded, JwtSecret::Here)
-            }
+        let jwt = if stored {
+            let object = required(variable, "JWT_KEYS_URL", &mut faults).zip(aws.clone());
+            let endpoint = || variable("AWS_ENDPOINT_URL_S3").or_else(|| variable("AWS_ENDPOINT_URL"));
+            object.map(|(object, aws)| JwtKeys::Stored { object, aws, endpoint: endpoint() })
+        } else if keys {
+            required(variable, "JWT_SECRET_KEY", &mut faults).map(JwtKeys::Here)
+        } else {
+            None
         };
         let debugging_key = variable("DEBUGGING_KEY").filter(|key| {
             let good = key.is_empty() || key.len() >= 32 && key.bytes().all(|byte| byte.is_ascii_graphic());
@@ -117,7 +116,7 @@ impl Config {
                 database_iam: aws.filter(|_| iam),
                 database_ca,
                 prepare: !unprepared,
-                jwt,
+                jwt: jwt.unwrap_or(JwtKeys::Unneeded),
                 debugging_key: debugging_key.and_then(|key| key.parse().ok()),
                 cors: cors(variable),
                 concurrency: variable("AWS_LAMBDA_MAX_CONCURRENCY").and_then(|n| n.parse().ok()).unwrap_or(1),
@@ -216,7 +215,7 @@ mod tests {
     async fn a_function_that_needs_no_keys_has_none() {
         let variable =
             |name: &'static str| (name == "DATABASE_URL").then(|| "postgresql://localhost/x".to_owned());
-        assert!(matches!(Config::read(&variable, false).await.unwrap().jwt, JwtSecret::Unneeded));
+        assert!(matches!(Config::read(&variable, false).await.unwrap().jwt, JwtKeys::Unneeded));
     }
 
     #[tokio::test]

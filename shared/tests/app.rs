@@ -10,8 +10,9 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 use shared::{
-    App, Error, PublicApp, Request, Response, Result,
+    App, Error, PublicApp, Request, Response, Result, StaticApp,
     accounts::{Caller, Viewer, revoked_tokens, users},
+    app,
     db::{Db, step},
     error::Code,
     http,
@@ -46,6 +47,17 @@ async fn a_panic_is_one_500_and_the_next_call_works() {
         assert!(!answer.body.to_string().contains("sesame"));
         assert_eq!(test.call_unlisted(health, get("/")).await.status, 200);
     }
+}
+
+#[tokio::test]
+async fn a_request_ends_when_its_time_is_over() {
+    async fn waits(_: StaticApp, _: Request) -> Result<Response> {
+        std::future::pending().await
+    }
+    let limit = Duration::from_millis(10);
+    let response = app::answer(StaticApp::default(), waits, get("/").into(), limit).await;
+    assert_eq!(response.status().as_u16(), 503);
+    assert!(response.headers().contains_key("retry-after"));
 }
 
 #[tokio::test]

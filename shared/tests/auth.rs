@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use shared::{
     App, Error, PublicApp, Request, Response, Result,
     accounts::{Bearer, Keys, Kind, Viewer, revoked_tokens},
-    config::JwtSecret,
+    config::JwtKeys,
     db::Db,
     http, surveys,
     testing::{self, Call, SECRET, TestApp, User, get, post},
@@ -397,7 +397,7 @@ async fn with_keys(test: &TestApp, keys: Value) -> TestApp {
     let secret = if let Value::String(key) = keys { key } else { keys.to_string() };
     TestApp::with(|config| {
         config.database.dbname(name);
-        config.jwt = JwtSecret::Here(secret.parse().unwrap());
+        config.jwt = JwtKeys::Here(secret.parse().unwrap());
     })
     .await
 }

@@ -10,7 +10,8 @@ async fn large(_: StaticApp, _: Request) -> Result<Response> {
 }
 
 async fn answer(accept_encoding: &str) -> Response {
-    app::answer(StaticApp::default(), large, get("/").header("accept-encoding", accept_encoding).into()).await
+    let request = get("/").header("accept-encoding", accept_encoding);
+    app::answer(StaticApp::default(), large, request.into(), app::TIME_LIMIT).await
 }
 
 #[tokio::test]

@@ -33,7 +33,7 @@ impl Answer {
 }
 
 async fn call(request: Call) -> Answer {
-    Answer(app::answer(StaticApp::default(), docs, request.into()).await)
+    Answer(app::answer(StaticApp::default(), docs, request.into(), app::TIME_LIMIT).await)
 }
 
 fn as_browser(path: &str) -> Call {

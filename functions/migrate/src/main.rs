@@ -1,25 +1,34 @@
 //! At deployment: bring the database to the newest schema, from inside the VPC.
 //!
 //! A custom resource of the stack, which `CloudFormation` calls when the migrations have changed, before it updates the
-//! functions. Can be invoked by hand as well, with `{}`. Connects as the owner of the database to make the two roles, then
-//! as `canvass_migrate` to apply the migrations.
+//! functions. Can be invoked by hand as well, with `{}`. Makes the keys that sign tokens where there are none. Connects as the
+//! owner of the database to make the two roles, then as `canvass_migrate` to apply the migrations.
 //!
 //! Answers `{applied}`, the number of migrations applied. A failure rolls the deployment back, with its reason.
 
 use futures_util::FutureExt as _;
 use lambda_runtime::{LambdaEvent, service_fn};
 use serde_json::{Value, json};
-use shared::{BoxError, Error, config::Config, db};
+use shared::{
+    BoxError, Error,
+    accounts::Keys,
+    config::{Config, JwtKeys},
+    db,
+};
 use std::{
     panic::AssertUnwindSafe,
     time::{Duration, Instant, SystemTime},
 };
-use tokio_postgres::{Client, Error as PgError};
+use tokio_postgres::{Client, Error as PgError, error::SqlState};
 
 mod cloudformation;
 mod roles;
 #[cfg(test)]
 mod tests;
+
+/// How long a login may be refused. IAM tells all of its parts of a new permission within seconds, sometimes minutes (IAM user
+/// guide, "Changes that I make are not always immediately visible").
+const GRANTED: Duration = Duration::from_mins(2);
 
 fn main() -> Result<(), BoxError> {
     shared::run(lambda_runtime::run(service_fn(handle)))
@@ -32,7 +41,8 @@ async fn handle(invocation: LambdaEvent<Value>) -> Result<Value, BoxError> {
     // Time to answer with is kept back: CloudFormation would wait for an answer that never comes.
     let for_work = left.saturating_sub(Duration::from_secs(10));
     let work = async {
-        let migrate = AssertUnwindSafe(async { migrate(&Config::load_without_keys().await?).await });
+        let migrate =
+            AssertUnwindSafe(async { migrate(&Config::load().await?, idle_session(&payload)).await });
         match tokio::time::timeout(for_work, migrate.catch_unwind()).await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(_)) => Err("it panicked".into()),
@@ -47,9 +57,10 @@ async fn handle(invocation: LambdaEvent<Value>) -> Result<Value, BoxError> {
     }
 }
 
-async fn migrate(config: &Config) -> Result<Value, BoxError> {
-    roles::create(&awake(config).await?).await?;
-    let mut session = db::session(config, Some(roles::MIGRATE)).await?;
+async fn migrate(config: &Config, idle_session: Option<u32>) -> Result<Value, BoxError> {
+    make_keys(&config.jwt).await?;
+    roles::create(&session(config, None).await?, idle_session).await?;
+    let mut session = session(config, Some(roles::MIGRATE)).await?;
     let applied = db::migrate::run(&mut session).await?;
     roles::grant(&session).await?;
     tracing::info!(applied, "migrated");
@@ -61,19 +72,41 @@ fn reason(error: &BoxError) -> String {
     error.downcast_ref::<Error>().map_or_else(|| error.to_string(), shared::cause)
 }
 
-/// A session of the owner, as soon as the database takes one: a paused cluster needs some time to wake up.
-async fn awake(config: &Config) -> Result<Client, BoxError> {
+/// The property of the custom resource: seconds after which the database ends an idle session of the functions.
+fn idle_session(event: &Value) -> Option<u32> {
+    // CloudFormation makes a text of every number.
+    event.pointer("/ResourceProperties/IdleSessionSeconds")?.to_string().trim_matches('"').parse().ok()
+}
+
+/// The keys that sign tokens, where there are none. What is there is neither read nor replaced.
+async fn make_keys(keys: &JwtKeys) -> Result<(), BoxError> {
+    if let JwtKeys::Stored { object, aws, endpoint } = keys
+        && aws.create_secret(endpoint.as_deref(), object, &Keys::generate()?).await?
+    {
+        tracing::info!("made the keys that sign tokens");
+    }
+    Ok(())
+}
+
+/// A session, as soon as the database takes one: a paused cluster needs some time to wake up, and a permission that was just
+/// given needs some to arrive.
+async fn session(config: &Config, user: Option<&str>) -> Result<Client, BoxError> {
+    let began = Instant::now();
     loop {
-        match db::session(config, None).await {
+        let cause = match db::session(config, user).await {
             Ok(session) => return Ok(session),
-            // The database is awake, and says no.
-            Err(Error::Internal(cause))
-                if cause.downcast_ref::<PgError>().is_some_and(|e| e.code().is_some()) =>
-            {
-                return Err(cause);
-            }
-            Err(error) => tracing::info!(cause = shared::cause(&error), "no database yet"),
-        }
+            Err(Error::Internal(cause)) => match cause.downcast_ref::<PgError>().and_then(PgError::code) {
+                Some(code) if !(is_refused_login(code) && began.elapsed() < GRANTED) => return Err(cause),
+                _ => cause.to_string(),
+            },
+            Err(error) => shared::cause(&error),
+        };
+        tracing::info!(cause, "no database yet");
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
+}
+
+/// Class 28 of `PostgreSQL`'s errors.
+fn is_refused_login(code: &SqlState) -> bool {
+    code.code().starts_with("28")
 }

@@ -8,7 +8,9 @@ pub(crate) const MIGRATE: &str = "canvass_migrate";
 
 /// As the owner: make the roles, if they aren't there. Settings of sessions are on the role, because a pooler would not
 /// take them from the client.
-pub(crate) async fn create(owner: &Client) -> Result<(), BoxError> {
+///
+/// `idle_session` is in seconds, 0 for no end to it: behind a proxy, whose own connections those are. None leaves it as it is.
+pub(crate) async fn create(owner: &Client, idle_session: Option<u32>) -> Result<(), BoxError> {
     owner
         .batch_execute(
             "-- roles::create
@@ -32,6 +34,11 @@ pub(crate) async fn create(owner: &Client) -> Result<(), BoxError> {
             GRANT USAGE ON SCHEMA public TO canvass_app;",
         )
         .await?;
+    if let Some(seconds) = idle_session {
+        owner
+            .batch_execute(&format!("ALTER ROLE canvass_app SET idle_session_timeout = '{seconds}s'"))
+            .await?;
+    }
     Ok(())
 }
 

@@ -1,4 +1,4 @@
-use super::{cloudformation::Event, migrate, reason, roles};
+use super::{cloudformation::Event, idle_session, migrate, reason, roles};
 use serde_json::{Value, json};
 use shared::{BoxError, db, testing::TestApp};
 use std::{
@@ -37,7 +37,7 @@ impl Cluster {
     /// As the first release left it.
     async fn of_first_release() -> Self {
         let cluster = Self::empty().await;
-        roles::create(&cluster.owner).await.unwrap();
+        roles::create(&cluster.owner, None).await.unwrap();
         let first = include_str!("../../../migrations/V0001__surveys.sql");
         cluster.session(roles::MIGRATE).await.batch_execute(first).await.unwrap();
         let sql = "ALTER TABLE aside.refinery_schema_history SET SCHEMA public;
@@ -52,7 +52,7 @@ impl Cluster {
     }
 
     async fn migrate(&self) -> Result<Value, BoxError> {
-        migrate(&self.test.config()).await
+        migrate(&self.test.config(), Some(120)).await
     }
 
     /// The rows of a statement whose columns are texts.
@@ -77,6 +77,8 @@ async fn an_empty_database_becomes_one_that_the_app_can_use_and_not_define() {
     )
     .await
     .unwrap();
+    let idle = app.query_one("SHOW idle_session_timeout", &[]).await.unwrap();
+    assert_eq!(idle.get::<_, &str>(0), "2min");
     for forbidden in [
         "CREATE TABLE mine (id int)",
         "DROP TABLE users",
@@ -248,6 +250,15 @@ async fn cloudformation_is_told_again_where_it_did_not_hear() {
     // The log gets this; the address is as good as a password.
     let (answer, _) = answered("Create", Ok(&json!({})), &[DENIED]).await;
     assert_eq!(answer.unwrap_err().to_string(), "CloudFormation answered 403 AccessDenied (tries: 1)");
+}
+
+#[test]
+fn the_end_of_idle_sessions_is_a_property_of_the_resource() {
+    let event = |seconds: Value| json!({ "ResourceProperties": { "IdleSessionSeconds": seconds } });
+    assert_eq!(idle_session(&event(json!("120"))), Some(120));
+    for nothing in [json!({}), event(json!("'; DROP ROLE x; --")), event(json!("-1"))] {
+        assert_eq!(idle_session(&nothing), None);
+    }
 }
 
 #[test]

@@ -2,8 +2,8 @@
 
 use crate::{
     Error, Result,
-    aws::{self, AwsError},
-    config::JwtSecret,
+    aws::AwsError,
+    config::JwtKeys,
     error::Code,
     values::{Secret, TokenId, UserId, json},
 };
@@ -103,18 +103,30 @@ impl Keys {
         Ok(Self { signing, verifying: verifying.collect() })
     }
 
+    /// A key set with one new key, for [`new`](Self::new).
+    ///
+    /// # Errors
+    /// When the system has no random numbers.
+    #[cfg(feature = "migrations")]
+    pub fn generate() -> Result<Secret, AwsError> {
+        let mut key = [0; 48];
+        let random = rustls::crypto::ring::default_provider().secure_random;
+        random.fill(&mut key).map_err(|_| "the system has no random numbers")?;
+        let set = serde_json::json!({ "signing": "k1", "k1": BASE64_URL_SAFE_NO_PAD.encode(key) });
+        Ok(set.to_string().parse()?)
+    }
+
     /// The keys from where the settings say they are.
     ///
     /// # Errors
     /// When they can't be had, or are not good.
-    pub async fn load(secret: &JwtSecret) -> Result<Self, AwsError> {
-        match secret {
-            JwtSecret::Here(secret) => Ok(Self::new(secret)?),
-            JwtSecret::Stored { arn, aws, endpoint } => {
-                let https = aws::https(aws::roots(None)?);
-                Ok(Self::new(&aws.secret(&https, endpoint.as_deref(), arn).await?)?)
+    pub async fn load(keys: &JwtKeys) -> Result<Self, AwsError> {
+        match keys {
+            JwtKeys::Here(secret) => Ok(Self::new(secret)?),
+            JwtKeys::Stored { object, aws, endpoint } => {
+                Ok(Self::new(&aws.secret(endpoint.as_deref(), object).await?)?)
             }
-            JwtSecret::Unneeded => Err("this function was configured without keys".into()),
+            JwtKeys::Unneeded => Err("this function was configured without keys".into()),
         }
     }
 

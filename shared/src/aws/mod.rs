@@ -1,7 +1,7 @@
 //! What the functions need of AWS: who they are, a database password that lives 15 minutes, and the token keys.
 //!
-//! The full Secrets Manager client would make every function half as large again (ARCHITECTURE.md, "Decisions"); one signed POST
-//! is all that is needed of it.
+//! The full S3 client would make every function half as large again (ARCHITECTURE.md, "Decisions"); a signed GET, and for the
+//! one function that makes the keys a PUT, is all that is needed of it.
 
 mod https;
 mod send;
@@ -15,15 +15,17 @@ use aws_config::meta::region::ProvideRegion;
 use aws_credential_types::{Credentials, provider::ProvideCredentials};
 use aws_sigv4::{
     http_request::{
-        SignableBody, SignableRequest, SignatureLocation, SigningInstructions, SigningSettings, sign,
+        PayloadChecksumKind, PercentEncodingMode, SignableBody, SignableRequest, SignatureLocation,
+        SigningInstructions, SigningSettings, UriPathNormalizationMode, sign,
     },
     sign::v4,
 };
+use bytes::Bytes;
 use http_body_util::Full;
-use lambda_http::http::Request;
-use serde::Deserialize;
+use lambda_http::http::{Method, Request, StatusCode, request};
 use std::{
     fmt,
+    str::FromStr,
     time::{Duration, SystemTime},
 };
 
@@ -33,6 +35,26 @@ const RDS_TOKEN_LIFETIME: Duration = Duration::from_mins(15);
 /// How long the token keys are asked for: INIT has 10 seconds.
 const IN_INIT: Patience =
     Patience { tries: 3, a_try: Duration::from_secs(2), in_all: Duration::from_secs(7) };
+
+/// An object in S3: `s3://bucket/key`.
+#[derive(Clone, Debug)]
+pub struct S3Object {
+    bucket: String,
+    key: String,
+}
+
+impl FromStr for S3Object {
+    type Err = ();
+    fn from_str(url: &str) -> Result<Self, ()> {
+        let (bucket, key) = url.strip_prefix("s3://").and_then(|path| path.split_once('/')).ok_or(())?;
+        let plain = |text: &str, others: &str| {
+            !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || others.contains(c))
+        };
+        // Nothing that would have to be escaped.
+        let good = plain(bucket, ".-") && plain(key, "/.-_");
+        good.then(|| Self { bucket: bucket.to_owned(), key: key.to_owned() }).ok_or(())
+    }
+}
 
 /// A failure of AWS or on the way to it.
 pub type AwsError = Box<dyn std::error::Error + Send + Sync>;
@@ -84,29 +106,56 @@ impl Aws {
         Ok(request.uri().to_string().split_off("https://".len()))
     }
 
-    /// The text of a secret in Secrets Manager.
+    /// A secret text in S3. `endpoint` is where to ask, if not at the region's.
     ///
     /// # Errors
     /// When the service can't be reached or says no; the error names the service's reason, never a value.
-    pub async fn secret(&self, https: &Https, endpoint: Option<&str>, arn: &str) -> Result<Secret, AwsError> {
-        #[derive(Deserialize)]
-        #[serde(rename_all = "PascalCase")]
-        struct Output {
-            secret_string: Secret,
-        }
-        let regional = format!("https://secretsmanager.{}.amazonaws.com", self.region);
-        let body = serde_json::json!({ "SecretId": arn }).to_string();
-        let mut request = Request::post(format!("{}/", endpoint.unwrap_or(&regional).trim_end_matches('/')))
-            .header("content-type", "application/x-amz-json-1.1")
-            .header("x-amz-target", "secretsmanager.GetSecretValue")
-            .body(body.as_str())?;
-        self.sign("secretsmanager", SigningSettings::default(), SystemTime::now(), &mut request)?;
-        let request = request.map(|body| Full::from(body.to_owned()));
-        let body = send(https, "Secrets Manager", IN_INIT, request).await?;
-        // The parser's own text would quote the secret.
-        Ok(serde_json::from_slice::<Output>(&body)
-            .map_err(|_| "Secrets Manager answered without a text")?
-            .secret_string)
+    pub async fn secret(&self, endpoint: Option<&str>, object: &S3Object) -> Result<Secret, AwsError> {
+        let request = self.s3(Method::GET, endpoint, object, "", |request| request)?;
+        let (_, body) = send(&https(roots(None)?), "S3", IN_INIT, request).await?;
+        let text = String::from_utf8(body.to_vec()).map_err(|_| "S3 answered without a text")?;
+        Ok(text.parse()?)
+    }
+
+    /// Store a secret text in S3, unless there is something already; whether it was stored.
+    ///
+    /// # Errors
+    /// As of [`secret`](Self::secret).
+    #[cfg(feature = "migrations")]
+    pub async fn create_secret(
+        &self,
+        endpoint: Option<&str>,
+        object: &S3Object,
+        secret: &Secret,
+    ) -> Result<bool, AwsError> {
+        let request = self.s3(Method::PUT, endpoint, object, secret.expose(), |request| {
+            request.header("content-type", "application/json").header("if-none-match", "*")
+        })?;
+        let (status, _) = send(&https(roots(None)?), "S3", IN_INIT, request).await?;
+        Ok(status != StatusCode::PRECONDITION_FAILED)
+    }
+
+    /// A request to S3, signed as it wants it: over the path as it is and the hash of the body (S3 user guide, "Signature
+    /// Calculations for the Authorization Header").
+    fn s3(
+        &self,
+        method: Method,
+        endpoint: Option<&str>,
+        S3Object { bucket, key }: &S3Object,
+        body: &str,
+        headers: impl FnOnce(request::Builder) -> request::Builder,
+    ) -> Result<Request<Full<Bytes>>, AwsError> {
+        let address = match endpoint {
+            Some(endpoint) => format!("{}/{bucket}/{key}", endpoint.trim_end_matches('/')),
+            None => format!("https://{bucket}.s3.{}.amazonaws.com/{key}", self.region),
+        };
+        let mut settings = SigningSettings::default();
+        settings.percent_encoding_mode = PercentEncodingMode::Single;
+        settings.uri_path_normalization_mode = UriPathNormalizationMode::Disabled;
+        settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
+        let mut request = headers(Request::builder().method(method).uri(address)).body(body)?;
+        self.sign("s3", settings, SystemTime::now(), &mut request)?;
+        Ok(request.map(|body| Full::from(body.to_owned())))
     }
 
     fn sign(
@@ -151,33 +200,88 @@ mod tests {
         Aws { credentials: Credentials::for_tests_with_session_token(), region: "eu-central-1".to_owned() }
     }
 
-    #[tokio::test]
-    async fn a_secret_is_asked_for_again_where_the_service_is_down() {
+    /// What comes of `act` at a server that gives these answers one after the other, and what the server read.
+    async fn at_a_server<T>(
+        answers: &[(u16, &str)],
+        act: impl AsyncFnOnce(Aws, &str, S3Object) -> T,
+    ) -> (T, Vec<String>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let endpoint = format!("http://{}/", listener.local_addr().unwrap());
+        let mut requests = Vec::new();
         let server = async {
-            for (status, body) in [(503, ""), (200, r#"{"SecretString":"sesame"}"#)] {
+            for (status, body) in answers {
                 let (mut socket, _) = listener.accept().await.unwrap();
                 let mut request = vec![0; 4096];
                 let length = socket.read(&mut request).await.unwrap();
-                let request = String::from_utf8_lossy(&request[..length]).into_owned();
-                assert!(request.contains("x-amz-target: secretsmanager.GetSecretValue\r\n"), "{request}");
-                assert!(
-                    request.contains("authorization: AWS4-HMAC-SHA256 Credential=ANOTREAL/"),
-                    "{request}"
-                );
+                requests.push(String::from_utf8_lossy(&request[..length]).into_owned());
                 let head = format!("HTTP/1.1 {status} X\r\ncontent-length: {}\r\n", body.len());
                 socket.write_all(format!("{head}connection: close\r\n\r\n{body}").as_bytes()).await.unwrap();
             }
             std::future::pending::<()>().await;
         };
-        let https = https(roots(None).unwrap());
-        let aws = aws();
-        let secret = tokio::select! {
-            secret = aws.secret(&https, Some(&endpoint), "arn:secret") => secret,
+        let object = "s3://bucket/keys.json".parse().unwrap();
+        let outcome = tokio::select! {
+            outcome = act(aws(), &endpoint, object) => outcome,
             () = server => unreachable!("the server stays"),
         };
+        for request in &requests {
+            assert!(request.contains("authorization: AWS4-HMAC-SHA256 Credential=ANOTREAL/"), "{request}");
+        }
+        (outcome, requests)
+    }
+
+    #[tokio::test]
+    async fn a_secret_is_asked_for_again_where_the_service_is_down() {
+        let answers = [(503, ""), (200, "sesame")];
+        let read = async |aws: Aws, endpoint: &str, object| aws.secret(Some(endpoint), &object).await;
+        let (secret, requests) = at_a_server(&answers, read).await;
         assert_eq!(secret.unwrap().expose(), "sesame");
+        for request in requests {
+            assert!(request.starts_with("GET /bucket/keys.json HTTP/1.1\r\n"), "{request}");
+            // The hash of nothing.
+            assert!(request.contains("x-amz-content-sha256: e3b0c44298fc1c14"), "{request}");
+        }
+        let (denied, _) = at_a_server(&[(403, "<Error><Code>AccessDenied</Code></Error>")], read).await;
+        assert_eq!(denied.unwrap_err().to_string(), "S3 answered 403 AccessDenied (tries: 1)");
+    }
+
+    #[tokio::test]
+    async fn a_secret_takes_the_place_of_none() {
+        let create = async |aws: Aws, endpoint: &str, object| {
+            aws.create_secret(Some(endpoint), &object, &"sesame".parse().unwrap()).await.unwrap()
+        };
+        for (answers, created) in
+            [(&[(200, "")][..], true), (&[(412, "")], false), (&[(409, ""), (412, "")], false)]
+        {
+            let (outcome, requests) = at_a_server(answers, create).await;
+            assert_eq!((outcome, requests.len()), (created, answers.len()));
+            for request in requests {
+                assert!(request.starts_with("PUT /bucket/keys.json HTTP/1.1\r\n"), "{request}");
+                assert!(request.contains("\r\nif-none-match: *\r\n"), "{request}");
+                // What is sent is signed: the body by its hash, and that nothing may be there.
+                let signed = "SignedHeaders=content-type;host;if-none-match;x-amz-content-sha256;x-amz-date";
+                assert!(request.contains(signed), "{request}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_object_is_named_by_a_url_that_needs_no_escapes() {
+        let object: S3Object = "s3://canvass-1.keys/a/jwt-keys.json".parse().unwrap();
+        assert_eq!((object.bucket.as_str(), object.key.as_str()), ("canvass-1.keys", "a/jwt-keys.json"));
+        for bad in [
+            "",
+            "https://b/k",
+            "s3://b",
+            "s3://b/",
+            "s3:///k",
+            "s3://b/k?x",
+            "s3://b/ä",
+            "s3://a@b/k",
+            "s3://b/k k",
+        ] {
+            assert!(bad.parse::<S3Object>().is_err(), "{bad}");
+        }
     }
 
     #[test]

@@ -35,7 +35,7 @@ pub async fn send(
     service: &str,
     patience: Patience,
     request: Request<Full<Bytes>>,
-) -> Result<Bytes, AwsError> {
+) -> Result<(StatusCode, Bytes), AwsError> {
     let started = Instant::now();
     let left = || patience.in_all.saturating_sub(started.elapsed());
     let (mut tries, mut pause) = (0, FIRST_PAUSE);
@@ -43,7 +43,7 @@ pub async fn send(
         tries += 1;
         let attempt = tokio::time::timeout(patience.a_try.min(left()), attempt(https, request.clone())).await;
         let failure = match attempt.unwrap_or(Err(Failure::NoAnswer("it took too long".to_owned()))) {
-            Ok(body) => return Ok(body),
+            Ok(answer) => return Ok(answer),
             Err(failure) => failure,
         };
         // Functions that failed together don't come back together.
@@ -76,7 +76,8 @@ impl Failure {
             }
             Self::Refused(status, _) => {
                 status.is_server_error()
-                    || [StatusCode::TOO_MANY_REQUESTS, StatusCode::REQUEST_TIMEOUT].contains(status)
+                    || [StatusCode::TOO_MANY_REQUESTS, StatusCode::REQUEST_TIMEOUT, StatusCode::CONFLICT]
+                        .contains(status)
             }
         }
     }
@@ -92,12 +93,14 @@ impl fmt::Display for Failure {
     }
 }
 
-async fn attempt(https: &Https, request: Request<Full<Bytes>>) -> Result<Bytes, Failure> {
+async fn attempt(https: &Https, request: Request<Full<Bytes>>) -> Result<(StatusCode, Bytes), Failure> {
     let answer = https.request(request).await.map_err(|error| Failure::NoAnswer(links(&error)))?;
     let status = answer.status();
     let body =
         answer.into_body().collect().await.map_err(|error| Failure::NoAnswer(links(&error)))?.to_bytes();
-    if status.is_success() { Ok(body) } else { Err(Failure::Refused(status, code(&body))) }
+    // That the request's own condition doesn't hold is an answer to it.
+    let is_answer = status.is_success() || status == StatusCode::PRECONDITION_FAILED;
+    if is_answer { Ok((status, body)) } else { Err(Failure::Refused(status, code(&body))) }
 }
 
 /// What broke, link by link. None of them names the address.
@@ -180,7 +183,7 @@ mod tests {
             outcome = send(&https, "It", patience, request) => outcome,
             () = server => unreachable!("the server goes on"),
         };
-        (outcome.map_err(|error| error.to_string()), seen)
+        (outcome.map(|(_, body)| body).map_err(|error| error.to_string()), seen)
     }
 
     #[tokio::test]
@@ -194,6 +197,7 @@ mod tests {
             Answer(500, ""),
             Answer(503, "<Error><Code>SlowDown</Code></Error>"),
             Answer(429, ""),
+            Answer(409, "<Error><Code>ConditionalRequestConflict</Code></Error>"),
             Answer(400, throttled),
             Answer(400, too_slow),
         ] {

@@ -10,6 +10,7 @@ use crate::{
 use chrono::SecondsFormat;
 use lambda_http::http::{HeaderValue, StatusCode, header};
 use serde::{Deserialize, Deserializer, Serialize, de};
+use std::borrow::Cow;
 
 /// How a page is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,21 +120,23 @@ pub fn page(
 
 fn csv(responses: &[StoredResponse], columns: &[QuestionId], header: bool) -> Result<String> {
     let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
-    let columns: Vec<String> = columns.iter().map(ToString::to_string).collect();
     if header {
-        let fixed = ["id", "createdAt", "single"].into_iter();
-        writer.write_record(fixed.chain(columns.iter().map(String::as_str))).map_err(Error::internal)?;
+        let fixed = ["id", "createdAt", "single"].map(str::to_owned).into_iter();
+        writer.write_record(fixed.chain(columns.iter().map(ToString::to_string))).map_err(Error::internal)?;
     }
     for response in responses {
         let fixed = [
             response.id.to_string(),
             response.created_at.to_rfc3339_opts(SecondsFormat::AutoSi, true),
             response.single.to_string(),
-        ];
-        let cells = columns
-            .iter()
-            .map(|question| response.answers.get(question).map_or_else(String::new, |json| cell(json.get())));
-        writer.write_record(fixed.into_iter().chain(cells)).map_err(Error::internal)?;
+        ]
+        .map(Cow::Owned);
+        let answers = columns.iter().map(|question| response.answers.get(question));
+        let cells = answers.map(|json| json.map_or(Cow::Borrowed(""), |json| cell(json.get())));
+        for field in fixed.into_iter().chain(cells) {
+            writer.write_field(&*field).map_err(Error::internal)?;
+        }
+        writer.write_record(None::<&[u8]>).map_err(Error::internal)?;
     }
     String::from_utf8(writer.into_inner().map_err(|e| Error::internal(e.to_string()))?)
         .map_err(Error::internal)
@@ -144,12 +147,15 @@ const FORMULA: [char; 11] = ['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋',
 
 /// An answer as a cell: texts as they are, everything else as JSON. A text that a spreadsheet would take for a formula, be it
 /// in full-width characters, gets an apostrophe (OWASP, "CSV Injection").
-fn cell(json: &str) -> String {
-    match serde_json::from_str::<String>(json) {
-        Ok(text) if text.starts_with(FORMULA) => format!("'{text}"),
-        Ok(text) => text,
-        Err(_) if json == "null" => String::new(),
-        Err(_) => json.to_owned(),
+fn cell(json: &str) -> Cow<'_, str> {
+    if !json.starts_with('"') {
+        return Cow::Borrowed(if json == "null" { "" } else { json });
+    }
+    let written = || serde_json::from_str::<&str>(json).map(Cow::Borrowed);
+    let escaped = |_| serde_json::from_str::<String>(json).map(Cow::Owned);
+    match written().or_else(escaped) {
+        Ok(text) if text.starts_with(FORMULA) => Cow::Owned(format!("'{text}")),
+        text => text.unwrap_or(Cow::Borrowed(json)),
     }
 }
 

@@ -99,7 +99,7 @@ pub struct StoredResponse {
     /// Whether it is a single answer rather than a whole response.
     pub single: bool,
     /// The id of each question that was answered, and the answer as it is stored.
-    pub answers: BTreeMap<String, Box<RawValue>>,
+    pub answers: BTreeMap<QuestionId, Box<RawValue>>,
 }
 
 /// Some responses of a survey.
@@ -233,9 +233,8 @@ pub async fn answers_to(
     if !page.questions.contains(&question) {
         return Err(super::unknown_question());
     }
-    let name = question.to_string();
     let answers = page.responses.into_iter().filter_map(|mut response| {
-        let answer = response.answers.remove(&name)?;
+        let answer = response.answers.remove(&question)?;
         Some(QuestionAnswer { id_response: response.id, created_at: response.created_at, answer })
     });
     Ok(QuestionAnswers { answers: answers.collect(), next: page.next })
@@ -268,19 +267,19 @@ pub async fn find(
 }
 
 /// The question of each number, and all of them in order.
-fn read_names(rows: &[Row]) -> Result<(BTreeMap<String, String>, Vec<QuestionId>)> {
+fn read_names(rows: &[Row]) -> Result<(BTreeMap<String, QuestionId>, Vec<QuestionId>)> {
     let (mut names, mut questions) = (BTreeMap::new(), Vec::with_capacity(rows.len()));
     for row in rows {
         let question: QuestionId = row.try_get("id")?;
-        names.insert(row.try_get::<_, i32>("number")?.to_string(), question.to_string());
+        names.insert(row.try_get::<_, i32>("number")?.to_string(), question);
         questions.push(question);
     }
     Ok((names, questions))
 }
 
-fn stored(row: &Row, names: &BTreeMap<String, String>) -> Result<StoredResponse> {
+fn stored(row: &Row, names: &BTreeMap<String, QuestionId>) -> Result<StoredResponse> {
     let Json(answers): Json<BTreeMap<&str, &RawValue>> = row.try_get("answers")?;
-    let named = |(number, answer): (&str, &RawValue)| Some((names.get(number)?.clone(), answer.to_owned()));
+    let named = |(number, answer): (&str, &RawValue)| Some((*names.get(number)?, answer.to_owned()));
     Ok(StoredResponse {
         id: row.try_get("id")?,
         created_at: row.try_get("created_at")?,

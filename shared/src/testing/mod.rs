@@ -27,7 +27,7 @@ use crate::{
     App, PublicApp, Request, Result, StaticApp,
     accounts::{Caller, Keys, Kind},
     app::{self, Service},
-    config::{Config, JwtSecret},
+    config::{Config, JwtKeys},
     db::Db,
     db::migrate,
     http::Response as HttpResponse,
@@ -115,7 +115,7 @@ impl TestApp {
     {
         let mut request = request.0;
         let operation = contract::Operation::of(&mut request);
-        let response = app::answer(A::of(self), endpoint, request).await;
+        let response = app::answer(A::of(self), endpoint, request, app::TIME_LIMIT).await;
         match operation {
             Some(operation) => operation.check(A::HAS_KEYS, &response),
             None => assert_eq!(response.status(), 405, "the contract has no such method"),
@@ -130,7 +130,7 @@ impl TestApp {
         H: Fn(A, Request) -> F,
         F: Future<Output = Result<HttpResponse>>,
     {
-        Response::of(app::answer(A::of(self), endpoint, request.0).await).json()
+        Response::of(app::answer(A::of(self), endpoint, request.0, app::TIME_LIMIT).await).json()
     }
 
     /// The proof that `user` is calling, for calling a noun directly.
@@ -203,7 +203,7 @@ fn config(server: &tokio_postgres::Config, database: &str) -> Config {
         database_iam: None,
         database_ca: None,
         prepare: true,
-        jwt: JwtSecret::Here(SECRET.parse().unwrap()),
+        jwt: JwtKeys::Here(SECRET.parse().unwrap()),
         debugging_key: Some(DEBUGGING_KEY.parse().unwrap()),
         cors: None,
         concurrency: 1,
