@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 
 import check
+import deploy
 from stack import TEMPLATE, parse, plant
 
 PERMISSIONS, NETWORK = "functions_may_do_what_they_need_and_no_more", "security_groups_form_the_paths_and_no_others"
@@ -169,6 +170,23 @@ def survive_files():
     yield "replies without a throttle", [text for _, text in check.rules(source) if "tighter" in text]
     reply["x-throttle"] = throttle
     yield "a misspelt setting", list(check.settings(source, check.SAMCONFIG.read_text().replace("CorsOrigins", "CorsOrigin")))
+    stack = {"StackStatus": "UPDATE_COMPLETE", "Parameters": []}
+    assert deploy.options(stack, {"UseProxy": "ready"}) == []
+    yield "a first deployment that is rolled back", deploy.options(None, {})
+    yield "a second try that is refused", deploy.options({"StackStatus": "CREATE_FAILED"}, {})
+    for name, status, now, wanted in (
+        ("a stack that leads nowhere", "ROLLBACK_COMPLETE", {}, {}),
+        ("a database that becomes empty", "UPDATE_COMPLETE", {"SnapshotIdentifier": "before"}, {}),
+        ("a proxy that comes in one step", "UPDATE_COMPLETE", {"UseProxy": "false"}, {"UseProxy": "true"}),
+        ("a proxy that goes in one step", "UPDATE_COMPLETE", {"UseProxy": "true"}, {}),
+    ):
+        parameters = [{"ParameterKey": key, "ParameterValue": value} for key, value in now.items()]
+        try:
+            deploy.options({"StackStatus": status, "Parameters": parameters}, wanted)
+        except ValueError as refusal:
+            yield name, [refusal]
+        else:
+            yield name, []
     names = {check.folder(r) for r in source["Resources"].values() if r["Type"] == "AWS::Serverless::Function"}
     with tempfile.TemporaryDirectory() as directory:
         functions, target = Path(directory, "functions"), Path(directory, "lambda")

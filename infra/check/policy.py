@@ -194,7 +194,7 @@ def functions_may_do_what_they_need_and_no_more(stack):
         if folder == "migrate":
             for user in ("canvass_owner", "canvass_migrate"):
                 need.add(("rds-db:connect", DATABASE_USER.format(server=CLUSTER, user=user)))
-            need |= {("s3:PutObject", KEYS), ("kms:GenerateDataKey", "${DataKey.Arn}")}
+            need |= {("s3:PutObject", KEYS), ("kms:GenerateDataKey", "${DataKey.Arn}"), ("kms:Decrypt", "${DataKey.Arn}")}
         elif "DATABASE_URL" in environment(function):
             # functions change over one by one, so what they leave and what they go to is allowed together
             servers = [CLUSTER] + [PROXY] * has_proxy(stack) + list(filter(None, [stack.parameters["FormerDatabase"]]))

@@ -48,14 +48,15 @@ def admit(user, token, database):
         raise Refused(f"PAM authentication failed for user {user}: {identity.code}")
 
     client = {"endpoint_url": os.environ["AWS_ENDPOINT_URL"], "region_name": REGION}
-    [cluster] = boto3.client("rds", **client).describe_db_clusters()["DBClusters"]
+    # One, and for the time of a restore the one in its place as well.
+    clusters = boto3.client("rds", **client).describe_db_clusters()["DBClusters"]
     role = identity.principal_arn.split("/")[1]
-    [decision] = boto3.client("iam", **client).simulate_principal_policy(
+    decisions = boto3.client("iam", **client).simulate_principal_policy(
         PolicySourceArn=f"arn:aws:iam::{ACCOUNT}:role/{role}",
         ActionNames=["rds-db:connect"],
-        ResourceArns=[f"arn:aws:rds-db:{REGION}:{ACCOUNT}:dbuser:{cluster['DbClusterResourceId']}/{user}"],
+        ResourceArns=[f"arn:aws:rds-db:{REGION}:{ACCOUNT}:dbuser:{cluster['DbClusterResourceId']}/{user}" for cluster in clusters],
     )["EvaluationResults"]
-    if decision["EvalDecision"] != "allowed":
+    if "allowed" not in [decision["EvalDecision"] for decision in decisions]:
         raise Refused(f"PAM authentication failed for user {user}: {role} lacks rds-db:connect")
 
     behind = pg8000.native.Connection(SUPERUSER, unix_sock=SOCKET, database=database)

@@ -34,7 +34,7 @@ NOT_SHOWN = [
     "throttles, access logs, the alarms' metrics, X-Ray, the dashboard",
     "CORS as API Gateway does it, its limits on size and time, TLS to the API and to AWS",
     "real cold starts, quotas, prices",
-    "RDS Proxy, and a database restored from a snapshot",
+    "RDS Proxy, and the data of a snapshot (it restores a cluster, and not what was in it)",
     "whether AWS accepts each property in your Region (cfn-lint knows the schemas, not the accounts)",
 ]
 
@@ -124,8 +124,24 @@ def play(emulator, database):
                 raise AssertionError("the door is open")
     with step("upload of the release binaries"):
         deployment.upload()
-    with step("first deployment, migrations included"):
-        must_end_in("CREATE_COMPLETE")
+    broken = plant(deployment.text, "Migrate", ":5432/canvass", ":5432/poisoned")
+    with step("a first deployment fails, can be looked at, and is taken back without a rest"):
+        must_end_in("CREATE_FAILED", broken, keep=True)
+        expect("users" in deployment.complaints(), f"nothing names the failing statement: {deployment.complaints()}")
+        expect(emulator.complaints() != "none", "the log went with the failure")
+        # a bucket with something in it stays: the README has it emptied first
+        deployment.empty(deployment.physical("JwtKeys"))
+        state = deployment.take_back()
+        expect(state == "ROLLBACK_COMPLETE", f"it ended in {state}:\n{deployment.complaints()}")
+        deployment.delete()
+        left = [*emulator.client("s3").list_buckets()["Buckets"], *emulator.client("rds").describe_db_clusters()["DBClusters"],
+                *emulator.client("logs").describe_log_groups(logGroupNamePrefix=f"/aws/lambda/{NAME}")["logGroups"]]
+        expect([bucket["Name"] for bucket in left] == ["artifacts"], f"left: {left}")
+    with step("a first deployment fails, and the next one goes on from there"):
+        must_end_in("CREATE_FAILED", broken, keep=True)
+        keys = deployment.keys()
+        must_end_in("UPDATE_COMPLETE", keep=True, SchemaVersion="00000001b")
+        expect(deployment.keys() == keys, "the keys were made a second time")
     api = Api(deployment.api_url)
 
     with step("canvass_migrate owns the tables, canvass_app uses them and defines nothing"):
@@ -186,13 +202,30 @@ def play(emulator, database):
         must_end_in("UPDATE_COMPLETE", SchemaVersion="00000003")
         database.run("DELETE FROM refinery_schema_history WHERE version = 9999")
 
-    with step("one function may not read its secret, one may not connect, one does not know the database's authority"):
-        text = plant(deployment.text, "GetSurveys", "[!Ref ConnectAsApp, !Ref ReadJwtSecret]", "[!Ref ConnectAsApp]")
+    with step("a key is replaced, and nobody is logged out"):
+        user = {"username": "grace", "email": "grace@example.com", "password": "correct horse battery"}
+        old = api.must(201, "POST", "/register", user)["access_token"]
+
+        def edit(**changes):
+            keys = {**deployment.keys(), **changes}
+            deployment.put_keys({name: key for name, key in keys.items() if key})
+            must_end_in("UPDATE_COMPLETE", JwtKeySet=f"set {len(changes)}{sorted(changes)}")
+            return api.must(200, "POST", "/login", user)["access_token"]
+        first = edit(k2="another key, " + 32 * "2")
+        second = edit(signing="k2")
+        for token in (old, first, second):
+            api.must(200, "GET", "/surveys", token=token)
+        edit(k1=None)
+        for status, token in ((401, old), (401, first), (200, second)):
+            api.must(status, "GET", "/surveys", token=token)
+
+    with step("one function may not read the keys, one may not connect, one does not know the database's authority"):
+        text = plant(deployment.text, "GetSurveys", "[!Ref ConnectAsApp, !Ref ReadJwtKeys]", "[!Ref ConnectAsApp]")
         text = plant(text, "Health", "Policies: [!Ref ConnectAsApp]", "Policies: []")
         text = plant(text, "Health", "Events:", "Environment: { Variables: { RESTARTED: yes } }\n      Events:")
         text = plant(text, "ActiveSurveys", "Events:",
                      f"Environment: {{ Variables: {{ DATABASE_CA: {emulator.stranger} }} }}\n      Events:")
-        must_end_in("UPDATE_COMPLETE", text, JwtKeySet="2")  # another key set restarts those that have read the secret
+        must_end_in("UPDATE_COMPLETE", text, JwtKeySet="2")  # another key set restarts those that have read the keys
         for path in ("/surveys", "/health", "/surveys/active"):
             status, _, answer = api.call("GET", path, token="nobody")
             expect(status >= 500, f"GET {path} answered {status}: {answer}")
@@ -203,8 +236,7 @@ def play(emulator, database):
         api.must(200, "GET", "/surveys/active")
 
     with step("a release whose migration fails is rolled back, and the old one goes on"):
-        text = plant(deployment.text, "Migrate", ":5432/canvass", ":5432/poisoned")
-        text = plant(text, "Health", "Events:", "Timeout: 28\n      Events:")
+        text = plant(broken, "Health", "Events:", "Timeout: 28\n      Events:")
         must_end_in("UPDATE_ROLLBACK_COMPLETE", text, SchemaVersion="00000004")
         [reason] = [e["ResourceStatusReason"] for e in deployment.events("Migration") if e["ResourceStatus"] == "UPDATE_FAILED"]
         expect("users" in reason, f"the reason does not name the failing statement: {reason}")
@@ -214,26 +246,26 @@ def play(emulator, database):
         api.must(200, "GET", "/health")
     print(f"        CloudFormation was told: {reason[:200]}")
 
-    with step("deletion, after deletion protection was lifted"):
-        cluster = deployment.output("DatabaseCluster")
-        rds = emulator.client("rds")
-        expect(rds.describe_db_clusters()["DBClusters"][0]["DeletionProtection"], "the database is not protected from deletion")
-        rds.modify_db_cluster(DBClusterIdentifier=cluster, DeletionProtection=False, ApplyImmediately=True)
-        secret = deployment.output("JwtSecretArn")
-        deployment.cloudformation.delete_stack(StackName=NAME)
+    rds = emulator.client("rds")
+    with step("another database takes the place of this one, from a snapshot, and the functions go over to it"):
+        [before] = rds.describe_db_clusters()["DBClusters"]
+        rds.create_db_cluster_snapshot(DBClusterIdentifier=before["DBClusterIdentifier"], DBClusterSnapshotIdentifier="before")
+        must_end_in("UPDATE_COMPLETE", SnapshotIdentifier="before", FormerDatabase=before["DbClusterResourceId"])
+        expect(deployment.events("Migration"), "the restored database was not migrated")
+        [after] = rds.describe_db_clusters()["DBClusters"]
+        expect(after["DbClusterResourceId"] != before["DbClusterResourceId"], "it is the old one still")
+        expect(after["EngineVersion"] == before["EngineVersion"], f"it is of version {after['EngineVersion']}")
+        api.must(200, "GET", "/health")
+        must_end_in("UPDATE_COMPLETE", FormerDatabase="")
+        api.must(200, "GET", "/health")
 
-        def gone():
-            try:
-                [stack] = deployment.cloudformation.describe_stacks(StackName=NAME)["Stacks"]
-            except deployment.cloudformation.exceptions.ClientError:
-                return True
-            expect(not stack["StackStatus"].endswith("FAILED"), f"{stack['StackStatus']}: {stack.get('StackStatusReason')}")
-            return stack["StackStatus"] == "DELETE_COMPLETE"
-        wait_for("the deletion", 120, gone)
+    with step("deletion"):
+        bucket = deployment.physical("JwtKeys")
+        deployment.delete()
         expect(not emulator.client("lambda").list_functions()["Functions"], "functions are left")
         expect(not rds.describe_db_clusters()["DBClusters"], "the cluster is left")
         expect(rds.describe_db_cluster_snapshots()["DBClusterSnapshots"], "no snapshot was kept")
-        expect(emulator.client("secretsmanager").describe_secret(SecretId=secret), "the keys were not kept")
+        expect(emulator.client("s3").head_object(Bucket=bucket, Key="jwt-keys.json"), "the keys were not kept")
         [[rows]] = database.run("SELECT count(*) FROM users")
         expect(rows, "the data went with the stack")
 

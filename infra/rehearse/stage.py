@@ -282,8 +282,9 @@ class Deployment:
                 archive.write(ROOT / "target" / "lambda" / name / "bootstrap", "bootstrap")
             self.s3.put_object(Bucket="artifacts", Key=f"{name}.zip", Body=package.getvalue())
 
-    def deploy(self, text=None, **changes):
-        """Create or update the stack; the state it ends in."""
+    def deploy(self, text=None, keep=False, **changes):
+        """Create or update the stack; the state it ends in. With `keep`, what failed stays as it is, as `make deploy` wants it
+        until a first deployment has succeeded."""
         self.parameters.update(changes)
         template = adapted(Stack(parse(text or self.text), **self.parameters).template, self.emulator)
         # too large to be sent along, as on AWS
@@ -293,12 +294,30 @@ class Deployment:
             "TemplateURL": f"{self.emulator.url}/artifacts/template.json",
             "Capabilities": ["CAPABILITY_IAM"],
             "Parameters": [{"ParameterKey": k, "ParameterValue": v} for k, v in self.parameters.items()],
+            "DisableRollback": keep,
         }
         self.since = datetime.datetime.now(datetime.timezone.utc)
         existing = [s for s in self.cloudformation.list_stacks()["StackSummaries"]
                     if s["StackName"] == NAME and s["StackStatus"] != "DELETE_COMPLETE"]
         getattr(self.cloudformation, "update_stack" if existing else "create_stack")(**arguments)
         return self.settled()
+
+    def take_back(self):
+        """Undo a first deployment that failed, as the README has it; the state the stack ends in."""
+        self.cloudformation.rollback_stack(StackName=NAME, RetainExceptOnCreate=True)
+        return self.settled()
+
+    def delete(self):
+        self.cloudformation.delete_stack(StackName=NAME)
+
+        def gone():
+            try:
+                [stack] = self.cloudformation.describe_stacks(StackName=NAME)["Stacks"]
+            except self.cloudformation.exceptions.ClientError:
+                return True
+            expect(not stack["StackStatus"].endswith("FAILED"), f"{stack['StackStatus']}: {stack.get('StackStatusReason')}")
+            return stack["StackStatus"] == "DELETE_COMPLETE"
+        wait_for("the deletion", 120, gone)
 
     def settled(self):
         def state():
@@ -319,6 +338,22 @@ class Deployment:
     def output(self, key):
         [stack] = self.cloudformation.describe_stacks(StackName=NAME)["Stacks"]
         return {o["OutputKey"]: o["OutputValue"] for o in stack["Outputs"]}[key]
+
+    def physical(self, resource):
+        return self.cloudformation.describe_stack_resource(StackName=NAME, LogicalResourceId=resource)[
+            "StackResourceDetail"]["PhysicalResourceId"]
+
+    def keys(self):
+        stored = self.s3.get_object(Bucket=self.physical("JwtKeys"), Key="jwt-keys.json")
+        return json.loads(stored["Body"].read())
+
+    def put_keys(self, keys):
+        self.s3.put_object(Bucket=self.physical("JwtKeys"), Key="jwt-keys.json", Body=json.dumps(keys))
+
+    def empty(self, bucket):
+        listed = self.s3.list_object_versions(Bucket=bucket)
+        for version in listed.get("Versions", []) + listed.get("DeleteMarkers", []):
+            self.s3.delete_object(Bucket=bucket, Key=version["Key"], VersionId=version["VersionId"])
 
     @property
     def api_url(self):
