@@ -90,7 +90,7 @@ MUTANTS = [
     ("a database without deletion protection", "the_data_outlives_the_stack", "Database",
      "[IsDev, false, true]", "[IsDev, false, false]"),
     ("a trial that can't be taken back", "a_first_deployment_that_failed_leaves_nothing", "Database",
-     "[IsDev, false, true]", "true"),
+     "!If [IsDev, false, true]", "true"),
     ("an orphan of a failed deployment", "a_first_deployment_that_failed_leaves_nothing", "DataKey",
      "DeletionPolicy: RetainExceptOnCreate", "DeletionPolicy: Retain"),
     ("a log that goes before it was read", "a_first_deployment_that_failed_leaves_nothing", "FunctionLogs",
@@ -144,7 +144,7 @@ MUTANTS = [
     # what the translator and the linter see
     ("a misspelt property of SAM", "translate", "Purge", "Timeout: 300", "Timeuot: 300"),
     ("a misspelt property", "cfn-lint", "Database", "MaxCapacity: !Ref", "MaximumCapacity: !Ref"),
-    ("a version that does not exist", "cfn-lint", "Database", 'EngineVersion: "18.4"', 'EngineVersion: "18.444"'),
+    ("a version that does not exist", "cfn-lint", "Database", '"18.4"]', '"18.444"]'),
     ("a reference to nothing", "cfn-lint", "DatabaseWriter", "!Ref Database", "!Ref Databse"),
     ("a value that does not exist", "cfn-lint", "Globals", "LogFormat: JSON", "LogFormat: JSN"),
     ("a subnet outside of its network", "cfn-lint", "PrivateSubnetB", "10.0.16.0/20", "10.1.16.0/20"),
