@@ -34,7 +34,8 @@ NOT_SHOWN = [
     "throttles, access logs, the alarms' metrics, X-Ray, the dashboard",
     "CORS as API Gateway does it, its limits on size and time, TLS to the API and to AWS",
     "real cold starts, quotas, prices",
-    "RDS Proxy, and the data of a snapshot (it restores a cluster, and not what was in it)",
+    "how a first deployment that failed is gone on with (MiniStack updates no such stack; that it can be taken back is shown)",
+    "RDS Proxy, and the data and the version of a snapshot (MiniStack makes another cluster, and that is all)",
     "whether AWS accepts each property in your Region (cfn-lint knows the schemas, not the accounts)",
 ]
 
@@ -137,11 +138,8 @@ def play(emulator, database):
         left = [*emulator.client("s3").list_buckets()["Buckets"], *emulator.client("rds").describe_db_clusters()["DBClusters"],
                 *emulator.client("logs").describe_log_groups(logGroupNamePrefix=f"/aws/lambda/{NAME}")["logGroups"]]
         expect([bucket["Name"] for bucket in left] == ["artifacts"], f"left: {left}")
-    with step("a first deployment fails, and the next one goes on from there"):
-        must_end_in("CREATE_FAILED", broken, keep=True)
-        keys = deployment.keys()
-        must_end_in("UPDATE_COMPLETE", keep=True, SchemaVersion="00000001b")
-        expect(deployment.keys() == keys, "the keys were made a second time")
+    with step("first deployment, migrations included"):
+        must_end_in("CREATE_COMPLETE", keep=True)
     api = Api(deployment.api_url)
 
     with step("canvass_migrate owns the tables, canvass_app uses them and defines nothing"):
@@ -192,8 +190,10 @@ def play(emulator, database):
         wait_for("the purge", 40, lambda: "1" not in left())
         expect(left() == ["2"], f"tokens left: {left()}")
 
-    with step("an update with new migrations"):
+    with step("an update with new migrations, which leaves the keys as they are"):
+        keys = deployment.keys()
         must_end_in("UPDATE_COMPLETE", SchemaVersion="00000002")
+        expect(deployment.keys() == keys, "the keys were made a second time")
         expect(deployment.events("Migration"), "the migrations did not run")
         api.must(200, "GET", "/health")
     with step("a release that is older than the database, as after a rollback"):
@@ -222,7 +222,7 @@ def play(emulator, database):
     with step("one function may not read the keys, one may not connect, one does not know the database's authority"):
         text = plant(deployment.text, "GetSurveys", "[!Ref ConnectAsApp, !Ref ReadJwtKeys]", "[!Ref ConnectAsApp]")
         text = plant(text, "Health", "Policies: [!Ref ConnectAsApp]", "Policies: []")
-        text = plant(text, "Health", "Events:", "Environment: { Variables: { RESTARTED: yes } }\n      Events:")
+        text = plant(text, "Health", "Events:", "Environment: { Variables: { RESTARTED: once } }\n      Events:")
         text = plant(text, "ActiveSurveys", "Events:",
                      f"Environment: {{ Variables: {{ DATABASE_CA: {emulator.stranger} }} }}\n      Events:")
         must_end_in("UPDATE_COMPLETE", text, JwtKeySet="2")  # another key set restarts those that have read the keys
@@ -254,7 +254,6 @@ def play(emulator, database):
         expect(deployment.events("Migration"), "the restored database was not migrated")
         [after] = rds.describe_db_clusters()["DBClusters"]
         expect(after["DbClusterResourceId"] != before["DbClusterResourceId"], "it is the old one still")
-        expect(after["EngineVersion"] == before["EngineVersion"], f"it is of version {after['EngineVersion']}")
         api.must(200, "GET", "/health")
         must_end_in("UPDATE_COMPLETE", FormerDatabase="")
         api.must(200, "GET", "/health")

@@ -19,16 +19,12 @@ use std::{
     panic::AssertUnwindSafe,
     time::{Duration, Instant, SystemTime},
 };
-use tokio_postgres::{Client, Error as PgError, error::SqlState};
 
 mod cloudformation;
 mod roles;
+mod session;
 #[cfg(test)]
 mod tests;
-
-/// How long a login may be refused. IAM tells all of its parts of a new permission within seconds, sometimes minutes (IAM user
-/// guide, "Changes that I make are not always immediately visible").
-const GRANTED: Duration = Duration::from_mins(2);
 
 fn main() -> Result<(), BoxError> {
     shared::run(lambda_runtime::run(service_fn(handle)))
@@ -59,8 +55,8 @@ async fn handle(invocation: LambdaEvent<Value>) -> Result<Value, BoxError> {
 
 async fn migrate(config: &Config, idle_session: Option<u32>) -> Result<Value, BoxError> {
     make_keys(&config.jwt).await?;
-    roles::create(&session(config, None).await?, idle_session).await?;
-    let mut session = session(config, Some(roles::MIGRATE)).await?;
+    roles::create(&session::open(config, None).await?, idle_session).await?;
+    let mut session = session::open(config, Some(roles::MIGRATE)).await?;
     let applied = db::migrate::run(&mut session).await?;
     roles::grant(&session).await?;
     tracing::info!(applied, "migrated");
@@ -86,27 +82,4 @@ async fn make_keys(keys: &JwtKeys) -> Result<(), BoxError> {
         tracing::info!("made the keys that sign tokens");
     }
     Ok(())
-}
-
-/// A session, as soon as the database takes one: a paused cluster needs some time to wake up, and a permission that was just
-/// given needs some to arrive.
-async fn session(config: &Config, user: Option<&str>) -> Result<Client, BoxError> {
-    let began = Instant::now();
-    loop {
-        let cause = match db::session(config, user).await {
-            Ok(session) => return Ok(session),
-            Err(Error::Internal(cause)) => match cause.downcast_ref::<PgError>().and_then(PgError::code) {
-                Some(code) if !(is_refused_login(code) && began.elapsed() < GRANTED) => return Err(cause),
-                _ => cause.to_string(),
-            },
-            Err(error) => shared::cause(&error),
-        };
-        tracing::info!(cause, "no database yet");
-        tokio::time::sleep(Duration::from_secs(1)).await;
-    }
-}
-
-/// Class 28 of `PostgreSQL`'s errors.
-fn is_refused_login(code: &SqlState) -> bool {
-    code.code().starts_with("28")
 }

@@ -1,4 +1,4 @@
-use super::{cloudformation::Event, idle_session, migrate, reason, roles};
+use super::{cloudformation::Event, idle_session, migrate, reason, roles, session};
 use serde_json::{Value, json};
 use shared::{BoxError, db, testing::TestApp};
 use std::{
@@ -88,6 +88,25 @@ async fn an_empty_database_becomes_one_that_the_app_can_use_and_not_define() {
         let error = app.batch_execute(forbidden).await.unwrap_err();
         assert_eq!(error.code().unwrap().code(), "42501", "{forbidden}: {error}");
     }
+}
+
+#[tokio::test]
+async fn a_login_that_is_refused_at_first_is_tried_again_and_another_failure_is_not() {
+    let cluster = Cluster::empty().await;
+    let mut config = cluster.test.config();
+    cluster
+        .owner
+        .batch_execute("DROP ROLE IF EXISTS canvass_late; CREATE ROLE canvass_late NOLOGIN")
+        .await
+        .unwrap();
+    let (session, ()) = tokio::join!(session::open(&config, Some("canvass_late")), async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        cluster.owner.batch_execute("ALTER ROLE canvass_late LOGIN").await.unwrap();
+    });
+    session.unwrap();
+    config.database.dbname("nowhere");
+    let error = session::open(&config, None).await.unwrap_err();
+    assert!(reason(&error).contains("\"nowhere\" does not exist"), "{}", reason(&error));
 }
 
 #[tokio::test]

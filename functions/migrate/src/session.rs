@@ -1,0 +1,32 @@
+//! A session outside of the pool, and the patience that it takes during a deployment.
+
+use shared::{BoxError, Error, config::Config, db};
+use std::time::{Duration, Instant};
+use tokio_postgres::{Client, Error as PgError};
+
+/// How long a login may be refused. IAM tells all of its parts of a new permission within seconds, sometimes minutes (IAM user
+/// guide, "Changes that I make are not always immediately visible").
+const GRANTED: Duration = Duration::from_mins(2);
+
+/// A session, as soon as the database takes one: a paused cluster needs some time to wake up, and a permission that was just
+/// given needs some to arrive.
+pub(crate) async fn open(config: &Config, user: Option<&str>) -> Result<Client, BoxError> {
+    let began = Instant::now();
+    loop {
+        let error = match db::session(config, user).await {
+            Ok(session) => return Ok(session),
+            Err(error) => error,
+        };
+        // A database that says why is awake.
+        let refusal = match &error {
+            Error::Internal(cause) => cause.downcast_ref::<PgError>().and_then(PgError::code),
+            _ => None,
+        };
+        // Class 28: who logs in is not let in.
+        if refusal.is_some_and(|code| !code.code().starts_with("28") || began.elapsed() > GRANTED) {
+            return Err(error.into());
+        }
+        tracing::info!(cause = shared::cause(&error), "no database yet");
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+}
