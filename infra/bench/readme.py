@@ -60,7 +60,8 @@ def text(results):
     return f"""\
 Measured on {results['date']} by `{results['command']}`: release binaries, driven as Lambda drives them over its Runtime API on
 loopback; PostgreSQL on the same machine over a Unix socket, without `fsync`; {results['machine']}. A *bare* function sends the
-database the same statements and the client the same answer, with nothing between. CPU is counted by the kernel.
+database the same statements, reads what comes back, and sends the client the same answer, with nothing between. CPU is counted by
+the kernel.
 
 {promises(results)}
 
