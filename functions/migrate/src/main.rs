@@ -26,6 +26,10 @@ mod session;
 #[cfg(test)]
 mod tests;
 
+/// How long what was allowed a moment ago may be refused. IAM tells all of its parts of a new permission within seconds, sometimes
+/// minutes (IAM user guide, "Changes that I make are not always immediately visible").
+const GRANTED: Duration = Duration::from_mins(2);
+
 fn main() -> Result<(), BoxError> {
     shared::run(lambda_runtime::run(service_fn(handle)))
 }
@@ -76,10 +80,17 @@ fn idle_session(event: &Value) -> Option<u32> {
 
 /// The keys that sign tokens, where there are none. What is there is neither read nor replaced.
 async fn make_keys(keys: &JwtKeys) -> Result<(), BoxError> {
-    if let JwtKeys::Stored { object, aws, endpoint } = keys
-        && aws.create_secret(endpoint.as_deref(), object, &Keys::generate()?).await?
-    {
-        tracing::info!("made the keys that sign tokens");
+    let JwtKeys::Stored { object, aws, endpoint } = keys else { return Ok(()) };
+    let (began, keys) = (Instant::now(), Keys::generate()?);
+    loop {
+        match aws.create_secret(endpoint.as_deref(), object, &keys).await {
+            Ok(created) => {
+                tracing::info!(created, "there are keys that sign tokens");
+                return Ok(());
+            }
+            Err(error) if began.elapsed() > GRANTED => return Err(error),
+            Err(error) => tracing::info!(cause = %error, "no place for the keys yet"),
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
     }
-    Ok(())
 }

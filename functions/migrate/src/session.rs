@@ -1,12 +1,9 @@
 //! A session outside of the pool, and the patience that it takes during a deployment.
 
+use crate::GRANTED;
 use shared::{BoxError, Error, config::Config, db};
 use std::time::{Duration, Instant};
 use tokio_postgres::{Client, Error as PgError};
-
-/// How long a login may be refused. IAM tells all of its parts of a new permission within seconds, sometimes minutes (IAM user
-/// guide, "Changes that I make are not always immediately visible").
-const GRANTED: Duration = Duration::from_mins(2);
 
 /// A session, as soon as the database takes one: a paused cluster needs some time to wake up, and a permission that was just
 /// given needs some to arrive.
