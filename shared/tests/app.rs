@@ -61,6 +61,30 @@ async fn a_request_ends_when_its_time_is_over() {
 }
 
 #[tokio::test]
+async fn what_a_request_had_begun_ends_with_its_time() {
+    async fn writes_slowly(app: PublicApp, _: Request) -> Result<Response> {
+        let insert =
+            "INSERT INTO revoked_tokens (jti, expires_at) SELECT gen_random_uuid(), now() FROM pg_sleep(1)";
+        app.db().await?.write(insert, &[]).await?;
+        http::ok(&json!({}))
+    }
+    let test = TestApp::new().await;
+    let mut config = test.config();
+    // As the role of the functions has it (functions/migrate).
+    config.database.options("-c client_connection_check_interval=100ms");
+    let running = "pg_stat_activity WHERE datname = current_database() AND state = 'active' AND pid <> pg_backend_pid()";
+    for (limit, status, stored) in [(Duration::from_millis(200), 503, 0), (app::TIME_LIMIT, 200, 1)] {
+        let public = PublicApp::new(&config).unwrap();
+        let response = app::answer(public, writes_slowly, get("/").into(), limit).await;
+        assert_eq!(response.status().as_u16(), status);
+        while test.count(running).await > 0 {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        assert_eq!(test.count("revoked_tokens").await, stored);
+    }
+}
+
+#[tokio::test]
 async fn a_fault_of_ours_shows_nothing_of_the_database() {
     async fn breaks(app: App, _: Request) -> Result<Response> {
         app.db().await?.rows("SELECT sesame FROM users", &[]).await?;

@@ -30,6 +30,8 @@ pub(crate) async fn create(owner: &Client, idle_session: Option<u32>) -> Result<
             $$;
             ALTER ROLE canvass_app SET statement_timeout = '25s';
             ALTER ROLE canvass_app SET idle_in_transaction_session_timeout = '10s';
+            -- A request that runs out of time hangs up, and its client is told 503: what it had begun ends with it.
+            ALTER ROLE canvass_app SET client_connection_check_interval = '1s';
             GRANT USAGE, CREATE ON SCHEMA public TO canvass_migrate;
             GRANT USAGE ON SCHEMA public TO canvass_app;",
         )

@@ -77,8 +77,15 @@ async fn an_empty_database_becomes_one_that_the_app_can_use_and_not_define() {
     )
     .await
     .unwrap();
-    let idle = app.query_one("SHOW idle_session_timeout", &[]).await.unwrap();
-    assert_eq!(idle.get::<_, &str>(0), "2min");
+    for (setting, value) in [
+        ("idle_session_timeout", "2min"),
+        ("idle_in_transaction_session_timeout", "10s"),
+        ("statement_timeout", "25s"),
+        ("client_connection_check_interval", "1s"),
+    ] {
+        let shown = app.query_one(&format!("SHOW {setting}"), &[]).await.unwrap();
+        assert_eq!(shown.get::<_, &str>(0), value, "{setting}");
+    }
     for forbidden in [
         "CREATE TABLE mine (id int)",
         "DROP TABLE users",
