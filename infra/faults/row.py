@@ -16,7 +16,8 @@ from verdict import PATIENCE, gather, judge
 
 EXAMPLES = Path("target", "debug", "examples")
 # As infra/template.yaml and the role of the functions have them.
-TIME_LIMITS = {"idle_session_timeout": "120s", "idle_in_transaction_session_timeout": "15s", "statement_timeout": "25s"}
+TIME_LIMITS = {"idle_session_timeout": "120s", "idle_in_transaction_session_timeout": "15s", "statement_timeout": "25s",
+               "client_connection_check_interval": "1s"}
 CALM = 0.7  # seconds of ordinary work, before a fault and after it
 CLIENTS = [Submitter] * 4 + [Replier] * 2 + [Owner, Reader]
 KEY = "a key for a database that is thrown away"
