@@ -155,7 +155,7 @@ deploy: .venv-infra/.done landed-check ## Build, check and deploy to AWS: STAGE=
 	@printf 'SchemaVersion = "%s"\nArchitecture = "%s"\n' \
 		"$$(cat migrations/*.sql functions/migrate/src/*.rs | git hash-object --stdin)" $(DEPLOY_ARCH) > target/deployment.toml
 	@test -z "$$DEBUGGING_KEY" || printf 'DebuggingKey = "%s"\n' "$$DEBUGGING_KEY" >> target/deployment.toml
-	@options="$$(.venv-infra/bin/python infra/check/deploy.py $(STAGE))" && \
+	@options="$$(.venv-infra/bin/python infra/check/deploy.py $(STAGE) target/deployment.toml)" && \
 		SAM_CLI_TELEMETRY=0 .venv-infra/bin/sam deploy --template-file infra/template.yaml --config-env $(STAGE) $$options
 
 clean: ## Remove what was built and installed; the data in .local stays

@@ -57,7 +57,7 @@ def deployments(samconfig=None):
         "prod": of("prod"),
         "prod turned around": {
             **of("prod"), "UseProxy": "true", "MinCapacity": "0.5", "CorsOrigins": "", "AlarmEmail": "", "DebuggingKey": "",
-            "SnapshotIdentifier": "before", "FormerDatabase": "cluster-ABC", "Architecture": "x86_64", "Tracing": "PassThrough",
+            "SnapshotIdentifier": "before", "EngineVersion": "18.5", "FormerDatabase": "cluster-ABC", "Architecture": "x86_64", "Tracing": "PassThrough",
         },
         "prod on the way to the proxy": {**of("prod"), "UseProxy": "ready", "MinCapacity": "0.5"},
     }

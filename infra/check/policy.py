@@ -241,7 +241,8 @@ def vpc_endpoints_pass_what_functions_need_and_no_more(stack):
         yield f"{name} leads to {endpoint['ServiceName']}, or costs something at rest"
     if set(endpoint["RouteTableIds"]) != {f"${{{table}}}" for table in stack.of("AWS::EC2::RouteTable")}:
         yield f"{name} is not in every route table"
-    bucket = "arn:${AWS::Partition}:s3:::cloudformation-custom-resource-response-*/*"  # of CloudFormation, in its account
+    # of CloudFormation, in its account; another name may be anybody's
+    bucket = "arn:${AWS::Partition}:s3:::cloudformation-custom-resource-response-${AWS::Region}.split('-').join('')/*"
     want = {("s3:PutObject", bucket), ("s3:GetObject", KEYS), ("s3:PutObject", KEYS)}
     document = endpoint.get("PolicyDocument", {"Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]})
     passed = allowed([document])
@@ -433,17 +434,16 @@ def the_database_opens_by_iam_alone(stack):
 def the_database_pauses_and_keeps_quiet(stack):
     name, cluster = stack.one("AWS::RDS::DBCluster")
     group = stack.one("AWS::RDS::DBClusterParameterGroup")[1]
-    if stack.parameters["SnapshotIdentifier"]:
-        # an older version than the snapshot's would refuse it
-        if "EngineVersion" in cluster:
-            yield f"{name} is to be restored as {cluster['EngineVersion']}, whatever version its snapshot is of"
-    elif group["Family"] != f"aurora-postgresql{cluster['EngineVersion'].split('.')[0]}":
+    if cluster["EngineVersion"] != stack.parameters["EngineVersion"]:
+        yield f"{name} is of version {cluster['EngineVersion']}, whatever version its snapshot is of"
+    if group["Family"] != f"aurora-postgresql{cluster['EngineVersion'].split('.')[0]}":
         yield f"parameters of {group['Family']} for PostgreSQL {cluster['EngineVersion']}"
-    idle = int(stack.one("Custom::Migration")[1].get("IdleSessionSeconds", 0))
-    if not has_proxy(stack) and not 0 < idle <= 300:
-        yield "idle connections are kept, so the database never pauses"
-    if has_proxy(stack) and idle:
-        yield "the proxy's own connections would be ended"
+    for where, idle in (("role", int(stack.one("Custom::Migration")[1].get("IdleSessionSeconds", 0))),
+                        ("group", int(group["Parameters"].get("idle_session_timeout", 0)) / 1000)):
+        if not has_proxy(stack) and not 0 < idle <= 300:
+            yield f"idle connections are kept (by the {where}), so the database never pauses"
+        if has_proxy(stack) and idle:
+            yield f"the proxy's own connections would be ended (by the {where})"
     capacity = cluster["ServerlessV2ScalingConfiguration"]
     if (float(capacity["MinCapacity"]) == 0) != ("SecondsUntilAutoPause" in capacity):
         yield f"{name}: SecondsUntilAutoPause and MinCapacity {capacity['MinCapacity']} exclude each other"
@@ -477,10 +477,20 @@ def the_keys_can_be_used(stack):
     if [blocks.get(b) for b in ("BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets")] != [True] * 4:
         yield f"{name} may be made public"
     _, policy = stack.one("AWS::S3::BucketPolicy")
-    denied = [(parts["Action"], statement.get("Condition")) for statement, parts in statements(policy["PolicyDocument"])
-              if statement["Effect"] == "Deny" and policy["Bucket"] == f"${{{name}}}"]
-    if denied != [(["s3:*"], {"Bool": {"aws:SecureTransport": "false"}})]:
-        yield f"{name} answers without TLS"
+    arn = f"${{{name}.Arn}}"
+    want = [{"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": [arn, f"{arn}/*"],
+             "Condition": {"Bool": {"aws:SecureTransport": "false"}}}]
+    if policy["Bucket"] != f"${{{name}}}" or policy["PolicyDocument"]["Statement"] != want:
+        yield f"{name}: its own policy is another than to deny whatever comes without TLS"
+    if bucket.get("OwnershipControls") != {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}:
+        yield f"{name} may have objects of others"
+    [expiry] = bucket["LifecycleConfiguration"]["Rules"]
+    if (expiry["Status"], expiry.get("NoncurrentVersionExpiration")) != ("Enabled", {"NoncurrentDays": 90}):
+        yield f"{name} keeps former keys for another time than the README says"
+    key, properties = stack.one("AWS::KMS::Key")
+    principals = [p["Principal"] for _, p in statements(properties["KeyPolicy"])]
+    if principals != [[{"AWS": "arn:${AWS::Partition}:iam::${AWS::AccountId}:root"}]]:
+        yield f"{key} can be used by {principals}"
 
 
 # ---------------------------------------------------------------------------------------------------- network
@@ -566,7 +576,7 @@ def security_groups_form_the_paths_and_no_others(stack):
         yield f"{caller} has no business with {server} on port {port}"
     for name, group in groups.items():
         for r in group.get("SecurityGroupEgress") or [{"CidrIp": "everywhere"}]:
-            harmless = r.get("CidrIp") in (vpc, "127.0.0.1/32") or (r.get("CidrIp") == "0.0.0.0/0" and len(ports(r)) == 1)
+            harmless = r.get("CidrIp") in (vpc, "127.0.0.1/32") or (r.get("CidrIp") == "0.0.0.0/0" and list(ports(r)) == [443])
             if not harmless:
                 yield f"{name} may call {r.get('CidrIp') or r.get('CidrIpv6')}"
 

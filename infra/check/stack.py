@@ -167,7 +167,8 @@ class Stack:
 
     def _join(self, argument):
         separator, parts = argument
-        return separator.join(str(part) for part in self._resolve(parts))
+        parts = self._resolve(parts)
+        return f"{parts}.join('{separator}')" if isinstance(parts, str) else separator.join(map(str, parts))
 
     def _split(self, argument):
         separator, text = argument

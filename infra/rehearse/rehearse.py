@@ -29,7 +29,7 @@ from stack import Stack, parse, plant  # below infra/check, which stage has put 
 
 NOT_SHOWN = [
     "Aurora itself: pausing and waking up, failover, backups, its parameter group, the versions it has in your Region",
-    "the network: security groups, the endpoints and their policies, private DNS",
+    "the network: security groups, the endpoint and its policy",
     "IAM for the custom resource and the scheduler, Lambda permissions, KMS (its policy and kms:Decrypt)",
     "throttles, access logs, the alarms' metrics, X-Ray, the dashboard",
     "CORS as API Gateway does it, its limits on size and time, TLS to the API and to AWS",
@@ -41,7 +41,7 @@ NOT_SHOWN = [
 
 
 def journey(api):
-    """Through every endpoint once, so that each of them has shown that its role, its secret and its database fit."""
+    """Through every endpoint once, so that each of them has shown that its role, its keys and its database fit."""
     ada = {"username": "ada", "email": "ada@example.com", "password": "correct horse battery"}
     api.must(200, "GET", "/health")
     api.must(201, "POST", "/register", ada)

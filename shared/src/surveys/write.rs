@@ -243,16 +243,18 @@ pub async fn duplicate(
             step(
                 // Numbers and slots begin anew: those of questions and options that are gone are free again.
                 "-- surveys::duplicate_questions
-                WITH slots AS (
+                WITH old AS (
+                    SELECT *, row_number() OVER (ORDER BY position) AS place FROM questions WHERE survey_id = $1
+                ), counted AS (
                     SELECT id, name, row_number() OVER (ORDER BY position, slot::integer) - 1 AS slot
-                    FROM questions, json_each_text(slots) AS named (name, slot) WHERE survey_id = $1
+                    FROM old, json_each_text(slots) AS named (name, slot)
+                ), given AS (
+                    SELECT id, json_object_agg(name, slot ORDER BY slot) AS slots FROM counted GROUP BY id
                 )
                 INSERT INTO questions (id, survey_id, position, number, content, type, required, reply_content, bytes, slots)
-                SELECT new.id, s.id, q.position, new.number, q.content, q.type, q.required, q.reply_content, q.bytes, (
-                    SELECT json_object_agg(name, slot ORDER BY slot) FROM slots WHERE slots.id = q.id
-                )
-                FROM surveys s, questions q JOIN unnest($3) WITH ORDINALITY AS new (id, number) ON new.number = q.position + 1
-                WHERE s.id = $2 AND q.survey_id = $1",
+                SELECT new.id, s.id, q.position, place, q.content, q.type, q.required, q.reply_content, q.bytes, given.slots
+                FROM surveys s, old q JOIN given USING (id) JOIN unnest($3) WITH ORDINALITY AS new (id, place) USING (place)
+                WHERE s.id = $2",
                 &[&survey, &id, &ids],
             ),
         ])
