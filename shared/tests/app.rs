@@ -413,6 +413,7 @@ async fn journey(app: App, request: Request) -> Result<Response> {
     let (lost, after_delete) = questions::delete(&mut db, caller, ids[0], None).await?;
     edits.push(after_delete);
     let changes = SurveyChanges {
+        id_survey: survey,
         name: Some(value(json!("animals"))),
         desc: Change::Keep,
         is_active: Some(value(json!(false))),
@@ -422,11 +423,11 @@ async fn journey(app: App, request: Request) -> Result<Response> {
         public_stats: None,
         response_limit: Change::Set(Some(value(json!(9)))),
     };
-    surveys::update(&mut db, caller, survey, &changes, Some(after_delete)).await?;
-    let stale = surveys::update(&mut db, caller, survey, &changes, Some(version)).await.unwrap_err().code();
+    surveys::update(&mut db, caller, &changes, Some(after_delete)).await?;
+    let stale = surveys::update(&mut db, caller, &changes, Some(version)).await.unwrap_err().code();
     let edited = surveys::find(&mut db, &viewer, survey).await?;
     edits.push(edited.version);
-    surveys::update(&mut db, caller, survey, &changes, None).await?;
+    surveys::update(&mut db, caller, &changes, None).await?;
     edits.push(surveys::find(&mut db, &viewer, survey).await?.version);
     let edited_questions = questions::list(&mut db, &viewer, survey).await?.0;
     let gone = surveys::delete(&mut db, caller, survey, None).await?;

@@ -112,6 +112,7 @@ async fn add_question(app: App, owner: &Caller, survey: Uuid, definition: &Value
 
 async fn edit_survey(app: App, owner: &Caller, survey: Uuid, changes: Value) -> Outcome {
     let changes = SurveyChanges {
+        id_survey: SurveyId(survey),
         name: None,
         desc: Change::Keep,
         is_active: changes.get("isActive").map(value),
@@ -122,7 +123,7 @@ async fn edit_survey(app: App, owner: &Caller, survey: Uuid, changes: Value) -> 
         response_limit: change(changes.get("responseLimit"), value),
     };
     let mut db = app.db().await.unwrap();
-    outcome(surveys::update(&mut db, owner, SurveyId(survey), &changes, None).await, |_| "done")
+    outcome(surveys::update(&mut db, owner, &changes, None).await, |_| "done")
 }
 
 /// How often each outcome came, of calls that ran at once.

@@ -812,6 +812,7 @@ async fn what_was_carried_over_is_answered_edited_and_deleted_like_anything_else
         questions::delete(&mut test.db().await, &owner, QuestionId(id(103)), None).await.unwrap();
     assert_eq!(replies, 2);
     let limit = SurveyChanges {
+        id_survey: survey,
         name: None,
         desc: Change::Keep,
         is_active: None,
@@ -821,7 +822,7 @@ async fn what_was_carried_over_is_answered_edited_and_deleted_like_anything_else
         public_stats: None,
         response_limit: Change::Set(Some(value(json!(1)))),
     };
-    surveys::update(&mut test.db().await, &owner, survey, &limit, None).await.unwrap();
+    surveys::update(&mut test.db().await, &owner, &limit, None).await.unwrap();
     assert_eq!(told(&test, 100).await["state"], "full");
     // Of numbers there were buckets in the deleted question alone.
     session

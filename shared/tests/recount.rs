@@ -280,6 +280,7 @@ async fn it_agrees_in_whatever_shards_it_was_counted_and_after_edits() {
     let copy = surveys::duplicate(&mut test.db().await, &owner, SurveyId(survey.id), None).await.unwrap();
     test.assert_counted().await;
     let changes = SurveyChanges {
+        id_survey: SurveyId(survey.id),
         name: None,
         desc: Change::Keep,
         is_active: None,
@@ -289,7 +290,7 @@ async fn it_agrees_in_whatever_shards_it_was_counted_and_after_edits() {
         public_stats: None,
         response_limit: Change::Set(Some(value(json!(1000)))),
     };
-    surveys::update(&mut test.db().await, &owner, SurveyId(survey.id), &changes, None).await.unwrap();
+    surveys::update(&mut test.db().await, &owner, &changes, None).await.unwrap();
     assert_eq!(test.count("survey_counters WHERE shard > 0").await, 0);
     test.response(survey.id, json!({ added.to_string(): 9 })).await;
     test.assert_counted().await;

@@ -109,8 +109,9 @@ fn new_survey(questions: usize) -> NewSurvey {
     }
 }
 
-fn edited_survey(name: &str, limit: Option<i64>) -> SurveyChanges {
+fn edited_survey(id_survey: SurveyId, name: &str, limit: Option<i64>) -> SurveyChanges {
     SurveyChanges {
+        id_survey,
         name: Some(value(json!(name))),
         desc: Change::Keep,
         is_active: None,
@@ -202,7 +203,7 @@ async fn act(app: &App, token: &str, world: &mut World, name: &str) -> Result<()
         "add survey" => surveys::insert(db, &caller, &new_survey(world.questions.len())).await.map(drop),
         "edit survey" => {
             let name = world.responses.len().to_string();
-            surveys::update(db, &caller, survey, &edited_survey(&name, Some(1000)), None).await.map(drop)
+            surveys::update(db, &caller, &edited_survey(survey, &name, Some(1000)), None).await.map(drop)
         }
         "duplicate survey" => surveys::duplicate(db, &caller, survey, None).await.map(drop),
         "add question" => {

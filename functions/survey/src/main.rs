@@ -4,8 +4,8 @@
 use serde::Deserialize;
 use shared::{
     App, Error, Request, Response, Result, http,
-    surveys::{self, Description, Name, ResponseLimit, SurveyChanges, Visibility},
-    values::{Change, Flag, Moment, SurveyId},
+    surveys::{self, SurveyChanges},
+    values::SurveyId,
 };
 
 #[cfg(test)]
@@ -21,20 +21,6 @@ struct Which {
     id_survey: SurveyId,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Changes {
-    id_survey: SurveyId,
-    name: Option<Name>,
-    desc: Change<Description>,
-    is_active: Option<Flag>,
-    opens_at: Change<Moment>,
-    due_date: Option<Moment>,
-    visibility: Option<Visibility>,
-    public_stats: Option<Flag>,
-    response_limit: Change<ResponseLimit>,
-}
-
 async fn survey(app: App, request: Request) -> Result<Response> {
     match request.method().as_str() {
         "GET" => {
@@ -45,29 +31,8 @@ async fn survey(app: App, request: Request) -> Result<Response> {
         }
         "PATCH" => {
             let (mut db, caller) = app.authenticated(&request).await?;
-            let Changes {
-                id_survey,
-                name,
-                desc,
-                is_active,
-                opens_at,
-                due_date,
-                visibility,
-                public_stats,
-                response_limit,
-            } = http::input(&request)?;
-            let changes = SurveyChanges {
-                name,
-                desc,
-                is_active,
-                opens_at,
-                due_date,
-                visibility,
-                public_stats,
-                response_limit,
-            };
-            let if_match = http::if_match(&request)?;
-            let survey = surveys::update(&mut db, &caller, id_survey, &changes, if_match).await?;
+            let changes: SurveyChanges = http::input(&request)?;
+            let survey = surveys::update(&mut db, &caller, &changes, http::if_match(&request)?).await?;
             Ok(http::tagged(http::ok(&survey)?, survey.version))
         }
         "DELETE" => {

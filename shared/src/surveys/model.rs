@@ -105,8 +105,11 @@ pub struct NewSurvey {
 }
 
 /// What is to be changed of a survey.
-#[derive(Debug)]
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct SurveyChanges {
+    /// Which one.
+    pub id_survey: SurveyId,
     /// Its name.
     pub name: Option<Name>,
     /// Its description; `null` is none.

@@ -82,10 +82,10 @@ pub async fn insert(db: &mut Db, owner: &Caller, survey: &NewSurvey) -> Result<S
 pub async fn update(
     db: &mut Db,
     owner: &Caller,
-    survey: SurveyId,
     changes: &SurveyChanges,
     if_match: Option<i32>,
 ) -> Result<Survey> {
+    let survey = changes.id_survey;
     let description = changes.desc.is_set().then(|| changes.desc.value().map_or("", Description::as_str));
     let [_, looked, _, found] = db
         .transaction([
