@@ -73,3 +73,9 @@ impl Event {
         Ok(body)
     }
 }
+
+/// The property of the custom resource: seconds after which the database ends an idle session of the functions.
+pub(crate) fn idle_session(event: &Value) -> Option<u32> {
+    // CloudFormation makes a text of every number.
+    event.pointer("/ResourceProperties/IdleSessionSeconds")?.to_string().trim_matches('"').parse().ok()
+}

@@ -9,18 +9,14 @@
 use futures_util::FutureExt as _;
 use lambda_runtime::{LambdaEvent, service_fn};
 use serde_json::{Value, json};
-use shared::{
-    BoxError, Error,
-    accounts::Keys,
-    config::{Config, JwtKeys},
-    db,
-};
+use shared::{BoxError, Error, config::Config, db};
 use std::{
     panic::AssertUnwindSafe,
     time::{Duration, Instant, SystemTime},
 };
 
 mod cloudformation;
+mod keys;
 mod roles;
 mod session;
 #[cfg(test)]
@@ -41,8 +37,9 @@ async fn handle(invocation: LambdaEvent<Value>) -> Result<Value, BoxError> {
     // Time to answer with is kept back: CloudFormation would wait for an answer that never comes.
     let for_work = left.saturating_sub(Duration::from_secs(10));
     let work = async {
-        let migrate =
-            AssertUnwindSafe(async { migrate(&Config::load().await?, idle_session(&payload)).await });
+        let migrate = AssertUnwindSafe(async {
+            migrate(&Config::load().await?, cloudformation::idle_session(&payload)).await
+        });
         match tokio::time::timeout(for_work, migrate.catch_unwind()).await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(_)) => Err("it panicked".into()),
@@ -58,7 +55,7 @@ async fn handle(invocation: LambdaEvent<Value>) -> Result<Value, BoxError> {
 }
 
 async fn migrate(config: &Config, idle_session: Option<u32>) -> Result<Value, BoxError> {
-    make_keys(&config.jwt).await?;
+    keys::make(&config.jwt).await?;
     roles::create(&session::open(config, None).await?, idle_session).await?;
     let mut session = session::open(config, Some(roles::MIGRATE)).await?;
     let applied = db::migrate::run(&mut session).await?;
@@ -70,27 +67,4 @@ async fn migrate(config: &Config, idle_session: Option<u32>) -> Result<Value, Bo
 /// What the operator reads in the stack's events.
 fn reason(error: &BoxError) -> String {
     error.downcast_ref::<Error>().map_or_else(|| error.to_string(), shared::cause)
-}
-
-/// The property of the custom resource: seconds after which the database ends an idle session of the functions.
-fn idle_session(event: &Value) -> Option<u32> {
-    // CloudFormation makes a text of every number.
-    event.pointer("/ResourceProperties/IdleSessionSeconds")?.to_string().trim_matches('"').parse().ok()
-}
-
-/// The keys that sign tokens, where there are none. What is there is neither read nor replaced.
-async fn make_keys(keys: &JwtKeys) -> Result<(), BoxError> {
-    let JwtKeys::Stored { object, aws, endpoint } = keys else { return Ok(()) };
-    let (began, keys) = (Instant::now(), Keys::generate()?);
-    loop {
-        match aws.create_secret(endpoint.as_deref(), object, &keys).await {
-            Ok(created) => {
-                tracing::info!(created, "there are keys that sign tokens");
-                return Ok(());
-            }
-            Err(error) if began.elapsed() > GRANTED => return Err(error),
-            Err(error) => tracing::info!(cause = %error, "no place for the keys yet"),
-        }
-        tokio::time::sleep(Duration::from_secs(1)).await;
-    }
 }

@@ -1,4 +1,7 @@
-use super::{cloudformation::Event, idle_session, migrate, reason, roles, session};
+use super::{
+    cloudformation::{Event, idle_session},
+    migrate, reason, roles, session,
+};
 use serde_json::{Value, json};
 use shared::{BoxError, db, testing::TestApp};
 use std::{
