@@ -148,14 +148,13 @@ const FORMULA: [char; 11] = ['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋',
 /// An answer as a cell: texts as they are, everything else as JSON. A text that a spreadsheet would take for a formula, be it
 /// in full-width characters, gets an apostrophe (OWASP, "CSV Injection").
 fn cell(json: &str) -> Cow<'_, str> {
-    if !json.starts_with('"') {
-        return Cow::Borrowed(if json == "null" { "" } else { json });
-    }
-    let written = || serde_json::from_str::<&str>(json).map(Cow::Borrowed);
-    let escaped = |_| serde_json::from_str::<String>(json).map(Cow::Owned);
-    match written().or_else(escaped) {
-        Ok(text) if text.starts_with(FORMULA) => Cow::Owned(format!("'{text}")),
-        text => text.unwrap_or(Cow::Borrowed(json)),
+    #[derive(Deserialize)]
+    struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+    match serde_json::from_str(json) {
+        Ok(Text(text)) if text.starts_with(FORMULA) => Cow::Owned(format!("'{text}")),
+        Ok(Text(text)) => text,
+        Err(_) if json == "null" => Cow::Borrowed(""),
+        Err(_) => Cow::Borrowed(json),
     }
 }
 
